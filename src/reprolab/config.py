@@ -1,0 +1,253 @@
+"""`params.yaml` as frozen, validated types.
+
+The whole file is checked before any work, and every mistake in it is reported at once, each with the
+key's full path, what was found and what is allowed.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from reprolab.errors import InputError, did_you_mean
+
+PARAMS_FILE = Path("params.yaml")
+LIBRARY = Path(__file__).parent
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# strict=False lets a list of YAML become a tuple; what is inside stays strict.
+Means = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
+Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+
+
+class Section(BaseModel):
+    """A mapping of `params.yaml`: strict types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and cls.model_config["extra"] == "forbid":
+            for key in data:
+                if key not in cls.model_fields:
+                    raise _choice_error("unknown key", key, cls.model_fields)
+        return data
+
+
+class Component(Section):
+    """The name of a module (`models/<name>.py`, `data/sources/<name>.py`) and options for it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class SplitConfig(Section):
+    """`validation` is a share of the training part below 1, or a whole number of examples."""
+
+    validation: Annotated[float, Field(gt=0)]
+    seed: Seed
+
+    @field_validator("validation")
+    @classmethod
+    def _share_or_count(cls, validation: float) -> float:
+        if validation >= 1 and validation != int(validation):
+            raise PydanticCustomError("share", "should be a share below 1 or a whole number of examples")
+        return validation
+
+
+class Dataset(Section):
+    source: Component
+    split: SplitConfig
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, source: Component) -> Component:
+        return _known_module(source, "data/sources")
+
+
+class Input(Section):
+    """How a stored image becomes the network's input."""
+
+    size: Positive | None = None
+    mean: Means | None = None
+    std: Deviations | None = None
+    crop_padding: Annotated[int, Field(ge=0)] = 0
+    flip: bool = False
+
+    @model_validator(mode="after")
+    def _both_statistics(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise PydanticCustomError("pair", "should have both mean and std, or neither")
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise PydanticCustomError("pair", "mean and std should have one number a channel each")
+        return self
+
+
+class Sgd(Section):
+    name: Literal["sgd"]
+    lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Adam(Section):
+    name: Literal["adam"]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class StepSchedule(Section):
+    """The learning rate times `factor` after every `every` epochs."""
+
+    name: Literal["step"]
+    every: Positive
+    factor: Annotated[float, Field(gt=0)]
+
+
+class OneCycleSchedule(Section):
+    """Up to the optimizer's `lr` during the first `warmup` of all steps, then down (Smith & Topin 2018)."""
+
+    name: Literal["one-cycle"]
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
+class Training(Section):
+    data: Literal["train", "train+validation"] = "train"
+    epochs: Positive
+    batch_size: Positive
+    optimizer: Annotated[Sgd | Adam, Field(discriminator="name")]
+    schedule: Annotated[StepSchedule | OneCycleSchedule, Field(discriminator="name")] | None = None
+    seeds: Seeds
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise PydanticCustomError("repeated", "should hold different seeds")
+        return seeds
+
+
+class Experiment(Section):
+    dataset: Name
+    model: Component
+    input: Input = Input()
+    training: Training
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, model: Component) -> Component:
+        return _known_module(model, "models")
+
+
+class Params(Section):
+    datasets: dict[Name, Dataset]
+    experiments: dict[Name, Experiment]
+
+    @model_validator(mode="after")
+    def _known_datasets(self) -> Self:
+        for name, experiment in self.experiments.items():
+            if experiment.dataset not in self.datasets:
+                where = f"experiments.{name}.dataset: unknown data set"
+                raise _choice_error(where, experiment.dataset, self.datasets)
+        return self
+
+    def dataset(self, name: str) -> Dataset:
+        if name not in self.datasets:
+            raise InputError(_choice(f"{PARAMS_FILE}: unknown data set", name, self.datasets))
+        return self.datasets[name]
+
+    def experiment(self, name: str) -> Experiment:
+        if name not in self.experiments:
+            raise InputError(_choice(f"{PARAMS_FILE}: unknown experiment", name, self.experiments))
+        return self.experiments[name]
+
+    def experiments_of(self, dataset: str) -> list[str]:
+        return [name for name, experiment in self.experiments.items() if experiment.dataset == dataset]
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check the whole file. Raises `InputError` with a line for every mistake."""
+    data = read_yaml(path)
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        problems = "".join(f"\n  {_explain(detail, data)}" for detail in error.errors())
+        raise InputError(f"{path} has {error.error_count()} mistake(s):{problems}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2, as DVC does: `1e-3` is a number. Raises `InputError` on bad syntax and on aliases."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        text = path.read_text()
+        if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise InputError(
+                f"{path} uses a YAML alias (`*name`): `dvc exp run -S` on it would edit every place that shares the "
+                "anchor. Write the value out in each place"
+            )
+        return yaml.load(text)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run this from the repository's root") from None
+    except YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+
+
+def module_names(folder: str) -> list[str]:
+    """Names of the modules in a folder of the library; a module's file name is its name in `params.yaml`."""
+    return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if path.stem != "__init__")
+
+
+def _known_module(component: Component, folder: str) -> Component:
+    known = module_names(folder)
+    if component.name not in known:
+        raise _choice_error("unknown name", component.name, known)
+    return component
+
+
+def _choice(what: str, found: object, allowed: Iterable[str]) -> str:
+    allowed = list(allowed)
+    return f"{what} '{found}'{did_you_mean(found, allowed)}; allowed: {', '.join(allowed)}"
+
+
+def _choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCustomError:
+    return PydanticCustomError("choice", "{text}", {"text": _choice(what, found, allowed)})
+
+
+def _explain(detail: ErrorDetails, data: Any) -> str:
+    """One mistake as `key.path: what is wrong`, without the names that pydantic gives to union members."""
+    path: list[str] = []
+    value = data
+    for part in detail["loc"]:
+        if isinstance(value, list) or (isinstance(value, dict) and part in value):
+            value = value[part]
+        elif detail["type"] != "missing":
+            continue
+        path.append(str(part))
+    where = ".".join(path)
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "choice":
+            return f"{where}: {context['text']}" if where else context["text"]
+        case "missing":
+            return f"{where}: this key is missing"
+        case "union_tag_invalid":
+            allowed = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+            return f"{where}.name: " + _choice("unknown name", context["tag"], allowed)
+        case "union_tag_not_found":
+            return f"{where}: the key `name` is missing"
+        case _:
+            return f"{where}: found {detail['input']!r}; it {detail['msg'].replace('Input should', 'should')}"

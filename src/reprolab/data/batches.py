@@ -1,0 +1,56 @@
+"""Batches from one uint8 array that stays on the device: shuffled and augmented there, without worker processes."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+
+from reprolab.config import Input
+from reprolab.data.splits import Part
+
+
+class Batches:
+    """The examples of a part in a new random order each time, the last batch smaller where need be.
+
+    All randomness comes from PyTorch's global CPU generator, whatever the device.
+    """
+
+    def __init__(self, part: Part, batch_size: int, augmentation: Input, device: str) -> None:
+        self.images = torch.from_numpy(part.inputs).to(device)
+        self.labels = torch.from_numpy(part.labels).to(device)
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.randperm(len(self.labels)).to(self.labels.device)
+        for chosen in order.split(self.batch_size):
+            images = self.images[chosen]
+            if self.augmentation.crop_padding:
+                images = random_crop(images, self.augmentation.crop_padding)
+            if self.augmentation.flip:
+                images = random_flip(images)
+            yield images, self.labels[chosen]
+
+
+def random_crop(images: torch.Tensor, padding: int) -> torch.Tensor:
+    """Shift each image (n, c, h, w) by up to `padding` pixels each way; what comes in is black."""
+    n, _, height, width = images.shape
+    shifts = torch.randint(2 * padding + 1, (2, n, 1)).to(images.device)
+    rows = (shifts[0] + torch.arange(height, device=images.device))[:, None, :, None]
+    columns = (shifts[1] + torch.arange(width, device=images.device))[:, None, None, :]
+    padded = F.pad(images, (padding,) * 4)
+    return padded[
+        torch.arange(n, device=images.device)[:, None, None, None],
+        torch.arange(images.shape[1], device=images.device)[:, None, None],
+        rows,
+        columns,
+    ]
+
+
+def random_flip(images: torch.Tensor) -> torch.Tensor:
+    """Mirror each image (n, c, h, w) left to right with probability ½."""
+    mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)

@@ -1,0 +1,90 @@
+"""Where the files of a data set come from: `REPROLAB_MIRROR` first, then the official addresses."""
+
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.error import HTTPError
+
+from reprolab.errors import InputError
+from reprolab.files import atomic_file
+
+MIRROR_VARIABLE = "REPROLAB_MIRROR"
+TIMEOUT_SECONDS = 30
+
+
+def fetch_file(dataset: str, names: Mapping[str, Sequence[str]], folder: Path) -> Path:
+    """Put one of several equivalent files, given with their official URLs, into `folder`.
+
+    The mirror holds them as `<dataset>/<name>`. Raises `InputError` when none can be had.
+    """
+    tried = []
+    if mirror := os.environ.get(MIRROR_VARIABLE):
+        for name in names:
+            if fetch_from_mirror(mirror, f"{dataset}/{name}", folder / name):
+                return folder / name
+        tried.append(f"{MIRROR_VARIABLE} ({mirror}): not there")
+    for name, urls in names.items():
+        for url in urls:
+            try:
+                _download(url, folder / name)
+                return folder / name
+            except (OSError, RuntimeError) as error:
+                tried.append(f"{url}: {error}")
+    wanted = " or ".join(f"{dataset}/{name}" for name in names)
+    attempts = "".join(f"\n  {attempt}" for attempt in tried)
+    raise InputError(
+        f"{wanted} cannot be had:{attempts}\n"
+        f"Connect to the internet, or set {MIRROR_VARIABLE} to a folder or URL that holds {wanted}"
+    )
+
+
+def fetch_from_mirror(mirror: str, name: str, target: Path) -> bool:
+    """Copy `name` from the mirror, a folder or a URL, to `target`; False when the mirror lacks it."""
+    if "://" in mirror:
+        try:
+            _download(f"{mirror.rstrip('/')}/{name}", target)
+            return True
+        except HTTPError as error:
+            if error.code == 404:
+                return False
+            raise InputError(f"{MIRROR_VARIABLE}: {mirror}/{name}: {error}. Unset it, or mend the mirror") from None
+        except OSError as error:
+            raise InputError(f"{MIRROR_VARIABLE}: {mirror}: {error}. Unset it, or mend the mirror") from None
+    if not Path(mirror).is_dir():
+        raise InputError(f"{MIRROR_VARIABLE}: {mirror} is not a folder. Unset it, or set it to a folder or URL")
+    source = Path(mirror) / name
+    if not source.is_file():
+        return False
+    with atomic_file(target) as partial:
+        shutil.copyfile(source, partial)
+    return True
+
+
+def verify_checksum(path: Path, content: bytes, sha256: str, advice: str) -> None:
+    """Raises `InputError` when `content`, which was read from `path`, does not have this SHA-256."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"{path} is damaged or altered: its content has the SHA-256 {found}, expected {sha256}. {advice}"
+        )
+
+
+def verify_count(path: Path, found: Sequence[int], expected: Sequence[int]) -> None:
+    """Raises `InputError` when the shape found in `path` is not the expected one."""
+    if tuple(found) != tuple(expected):
+        raise InputError(f"{path} holds an array of shape {tuple(found)}, expected {tuple(expected)}")
+
+
+def _download(url: str, target: Path) -> None:
+    from torchvision.datasets.utils import download_url
+
+    previous = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    try:
+        with atomic_file(target) as partial:
+            download_url(url, partial.parent, partial.name)
+    finally:
+        socket.setdefaulttimeout(previous)

@@ -1,0 +1,26 @@
+"""Scores of predictions, exact over all examples."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import f1_score
+
+
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float((predictions == labels).mean())
+
+
+def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> float:
+    """Unweighted mean of the classes' F1; a class without true and predicted examples counts 0."""
+    return float(f1_score(labels, predictions, labels=np.arange(classes), average="macro", zero_division=0))
+
+
+def score_logits(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """Cross-entropy, accuracy and macro-F1 of logits (n, classes) for labels (n,)."""
+    predictions = logits.argmax(1).cpu().numpy()
+    expected = labels.cpu().numpy()
+    return {
+        "loss": float(F.cross_entropy(logits.double(), labels)),
+        "accuracy": accuracy(predictions, expected),
+        "macro_f1": macro_f1(predictions, expected, logits.shape[1]),
+    }
