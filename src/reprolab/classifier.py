@@ -82,13 +82,15 @@ class ModelInfo:
     inputs: str
 
 
-def save_model(
-    folder: Path, name: str, experiment: Experiment, info: SplitInfo, inputs: str, models: Mapping[int, Classifier]
-) -> None:
-    """Write the weights of each seed's classifier, and what they belong to."""
-    description = ModelInfo(name, experiment.model_dump(mode="json"), asdict(info), inputs)
-    write_json(folder / "model.json", asdict(description))
-    for seed, classifier in models.items():
+    @classmethod
+    def of(cls, name: str, experiment: Experiment, split: SplitInfo, inputs: str) -> "ModelInfo":
+        return cls(name, experiment.model_dump(mode="json"), asdict(split), inputs)
+
+
+def save_model(folder: Path, info: ModelInfo, classifiers: Mapping[int, Classifier]) -> None:
+    """Write what the model is, and the weights of each seed's classifier."""
+    write_json(folder / "model.json", asdict(info))
+    for seed, classifier in classifiers.items():
         save_file(
             {key: value.contiguous().cpu() for key, value in classifier.state_dict().items()}, _weights(folder, seed)
         )

@@ -1,6 +1,5 @@
 """What a trained experiment scores on the test part, and the tables that say where it errs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +12,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from reprolab.classifier import Classifier, load_classifier, load_info, predict
 from reprolab.data.splits import Part
 from reprolab.device import Device
-from reprolab.scores import score_logits
+from reprolab.scores import mean_and_deviation, score_logits
 
 
 @dataclass(frozen=True)
@@ -97,17 +96,6 @@ def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
         images=len(test),
         images_per_second=throughput,
     )
-
-
-def mean_and_deviation(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each score over the seeds; with several seeds also the sample standard deviation."""
-    summary = {}
-    for name in next(iter(scores.values())):
-        values = np.array([score[name] for score in scores.values()])
-        summary[name] = round(float(values.mean()), 6)
-        if len(values) > 1:
-            summary[f"{name}_std"] = round(float(values.std(ddof=1)), 6)
-    return summary
 
 
 def _throughput(classifier: Classifier, images: torch.Tensor, at_least_seconds: float = 0.5) -> float:

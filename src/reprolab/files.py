@@ -12,6 +12,11 @@ from typing import Any
 from reprolab.errors import InputError
 
 
+def repository_root() -> Path:
+    """The root of the repository, also while DVC runs an experiment in a temporary copy of it."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path` that takes its place when the block ends well."""

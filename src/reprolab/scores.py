@@ -1,5 +1,7 @@
 """Scores of predictions, exact over all examples."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,3 +26,14 @@ def score_logits(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]
         "accuracy": accuracy(predictions, expected),
         "macro_f1": macro_f1(predictions, expected, logits.shape[1]),
     }
+
+
+def mean_and_deviation(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score over the seeds; with several seeds also the sample standard deviation."""
+    summary = {}
+    for name in next(iter(scores.values())):
+        values = np.array([score[name] for score in scores.values()])
+        summary[name] = round(float(values.mean()), 6)
+        if len(values) > 1:
+            summary[f"{name}_std"] = round(float(values.std(ddof=1)), 6)
+    return summary

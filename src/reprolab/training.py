@@ -23,7 +23,7 @@ from reprolab.data.batches import Batches
 from reprolab.data.splits import Part, SplitInfo
 from reprolab.device import Device
 from reprolab.errors import InputError
-from reprolab.files import atomic_file
+from reprolab.files import atomic_file, repository_root
 from reprolab.optimization import make_optimizer, make_schedule
 from reprolab.progress import progress_bar
 from reprolab.scores import score_logits
@@ -106,8 +106,8 @@ def fit(
         if held_out_scores and (best is None or _rank(held_out_scores) > _rank(best.scores)):
             weights = {key: value.detach().clone() for key, value in classifier.state_dict().items()}
             best = _Best(number, held_out_scores, weights)
-        _save(checkpoint, classifier, optimizer, schedule, history, best)
         on_epoch(history[-1])
+        _save(checkpoint, classifier, optimizer, schedule, history, best)
 
     if best:
         classifier.load_state_dict(best.weights)
@@ -160,6 +160,11 @@ class _Tally:
         if self.checked < len(self.losses):
             self.check()
         return score_logits(torch.cat(self.logits), torch.cat(self.labels))
+
+
+def checkpoint_path(name: str, inputs: str, seed: int) -> Path:
+    """Outside the stage's outputs, which DVC removes before it runs a stage again."""
+    return repository_root() / ".reprolab" / "checkpoints" / f"{name}-{inputs}-seed-{seed}.pt"
 
 
 def _to_device(part: Part, device: Device) -> tuple[torch.Tensor, torch.Tensor]:

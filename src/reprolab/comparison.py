@@ -1,0 +1,85 @@
+"""Measured against published figures, with what the size of the test part and the seeds can tell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reprolab.errors import InputError, did_you_mean
+from reprolab.files import read_csv, read_json
+
+SCORES = ("accuracy", "macro_f1", "loss")
+BASELINE_COLUMNS = ("dataset", "experiment", "metric", "value", "sheet", "condition")
+CONFIDENCE = 0.95
+
+Row = dict[str, Any]
+
+
+def load_baselines(path: Path) -> list[Row]:
+    """Published figures. Raises `InputError` that names the line of a bad one."""
+    rows: list[Row] = []
+    for line, row in enumerate(read_csv(path), start=2):
+        if missing := [column for column in BASELINE_COLUMNS if row.get(column) is None]:
+            raise InputError(f"{path}, line {line}: lacks {', '.join(missing)}")
+        if row["metric"] not in SCORES:
+            raise InputError(
+                f"{path}, line {line}: unknown metric '{row['metric']}'{did_you_mean(row['metric'], SCORES)}; "
+                f"allowed: {', '.join(SCORES)}"
+            )
+        try:
+            rows.append({**row, "value": float(row["value"])})
+        except ValueError:
+            raise InputError(f"{path}, line {line}: the value '{row['value']}' is not a number") from None
+    return rows
+
+
+def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: Sequence[Row]) -> list[Row]:
+    """A row for each experiment of a data set, in the given order.
+
+    `metrics` holds `<experiment>/test.json`; an experiment without it has `accuracy` None: it was not run.
+    `low` and `high` bound Wilson's 95 % interval of the accuracy on this many test images (Wilson 1927), and
+    `published_is` says where the published accuracy lies: inside it, below or above.
+    """
+    rows = []
+    for name in experiments:
+        published = {
+            row["metric"]: row for row in baselines if (row["dataset"], row["experiment"]) == (dataset, name)
+        }
+        test = metrics / name / "test.json"
+        rows.append(_row(name, read_json(test) if test.exists() else None, published))
+    return rows
+
+
+def leftovers(experiments: Sequence[str], metrics: Path) -> list[Path]:
+    """Results in `metrics` of experiments that `params.yaml` does not have any more."""
+    return sorted(path for path in metrics.iterdir() if path.is_dir() and path.name not in experiments)
+
+
+def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    interval = binomtest(round(accuracy * images), images).proportion_ci(CONFIDENCE, "wilson")
+    return round(float(interval.low), 6), round(float(interval.high), 6)
+
+
+def _row(name: str, test: Row | None, published: dict[str, Row]) -> Row:
+    row: Row = {"experiment": name}
+    for score in SCORES:
+        row[score] = test[score] if test else None
+        row[f"{score}_std"] = test.get(f"{score}_std") if test else None
+        row[f"published_{score}"] = published[score]["value"] if score in published else None
+    row |= {
+        "low": None,
+        "high": None,
+        "difference": None,
+        "published_is": None,
+        "sheet": next((figure["sheet"] for figure in published.values()), None),
+        "condition": next((figure["condition"] for figure in published.values()), None),
+    }
+    for key in ("seeds", "images", "parameters", "images_per_second", "provenance"):
+        row[key] = test[key] if test else None
+    if test:
+        row["low"], row["high"] = wilson_interval(test["accuracy"], test["images"])
+        if (figure := row["published_accuracy"]) is not None:
+            row["difference"] = round(test["accuracy"] - figure, 6)
+            row["published_is"] = "below" if figure < row["low"] else "above" if figure > row["high"] else "inside"
+    return row

@@ -1,0 +1,266 @@
+"""Runs in MLflow: a view of the files, in which nothing that fails stops the work.
+
+The only module that imports mlflow. The store is SQLite at the repository's root unless `MLFLOW_TRACKING_URI`
+says otherwise. A run has an identity, the hash of its stage's inputs: the same inputs find the same run again.
+"""
+
+import logging
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from getpass import getuser
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reprolab.files import repository_root
+from reprolab.inputs import StageInputs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from reprolab.classifier import ModelInfo
+    from reprolab.training import Epoch
+
+T = TypeVar("T")
+
+PARENT = "mlflow.parentRunId"
+INPUTS, STAGE, SEED, ERROR = "reprolab.inputs", "reprolab.stage", "reprolab.seed", "reprolab.error"
+MACHINE, PROCESS = "reprolab.machine", "reprolab.process"
+BUSY_SECONDS = 5
+
+
+class Store:
+    """The MLflow experiment of a data set. After the first failure, which is told, its calls do nothing."""
+
+    def __init__(self, dataset: str) -> None:
+        self._available = True
+        self._client: Any = None
+        self._experiment_id = ""
+        self.attempt(lambda: self._connect(dataset))
+
+    def attempt(self, action: Callable[[], T]) -> T | None:
+        """What `action` returns, or None when MLflow fails."""
+        if not self._available:
+            return None
+        try:
+            return action()
+        except Exception as error:  # whatever a store, a network or a server may raise
+            self._available = False
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            print(
+                f"warning: MLflow is off for this stage: {tracking_uri()}: {reason}. The results are in files all "
+                "the same; mend the store, or set MLFLOW_TRACKING_URI",
+                file=sys.stderr,
+            )
+            return None
+
+    def call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method of `MlflowClient`."""
+        return self.attempt(lambda: getattr(self._client, method)(*arguments, **options))
+
+    def run(self, name: str, identity: Mapping[str, str], parent: str | None = None) -> "Run":
+        """The newest run with the tags `identity`, or a new one."""
+        tags = {**identity, **({PARENT: parent} if parent else {})}
+        conditions = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+        for found in self.call("search_runs", [self._experiment_id], conditions) or []:
+            if found.data.tags.get(PARENT) == parent:
+                return Run(self, found.info.run_id)
+        created = self.call("create_run", self._experiment_id, tags=tags, run_name=name)
+        return Run(self, created.info.run_id if created else "")
+
+    def end_dead_runs(self) -> None:
+        """Mark as killed the runs whose process on this machine is no more."""
+        mine = f"attributes.status = 'RUNNING' and tags.`{MACHINE}` = '{platform.node()}'"
+        for found in self.call("search_runs", [self._experiment_id], mine) or []:
+            if not _is_alive(int(found.data.tags.get(PROCESS, 0))):
+                self.call("set_terminated", found.info.run_id, "KILLED")
+
+    def _connect(self, dataset: str) -> None:
+        # MLflow's own defaults would hold a training up for minutes when a server is down.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        uri = tracking_uri()
+        _check_sqlite(uri)
+        import mlflow
+
+        for noisy in ("alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(uri)
+        self._client = mlflow.MlflowClient()
+        self._experiment_id = _experiment_id(self._client, dataset)
+
+
+class Run:
+    """A run of a `Store`."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.id = run_id
+
+    @contextmanager
+    def in_progress(self) -> "Iterator[Run]":
+        """Mark the run as running, and as finished, failed or killed when the block ends."""
+        self.set_tags({MACHINE: platform.node(), PROCESS: os.getpid()})
+        self.store.call("update_run", self.id, status="RUNNING")
+        try:
+            yield self
+        except BaseException as error:
+            killed = isinstance(error, KeyboardInterrupt | SystemExit)
+            self.set_tags({ERROR: str(error) or type(error).__name__})
+            self.store.call("set_terminated", self.id, "KILLED" if killed else "FAILED")
+            raise
+        self.store.call("set_terminated", self.id, "FINISHED")
+
+    def log_epoch(self, epoch: "Epoch") -> None:
+        scores = {f"train_{name}": value for name, value in epoch.train.items()}
+        scores |= {f"validation_{name}": value for name, value in (epoch.validation or {}).items()}
+        scores["learning_rate"] = epoch.learning_rate
+        scores["epoch_seconds"] = epoch.seconds
+        scores["images_per_second"] = epoch.images_per_second
+        self.log_scores(scores, epoch.number)
+
+    def log_scores(self, scores: Mapping[str, Any], step: int = 0, prefix: str = "") -> None:
+        """Log those of the values that are numbers."""
+
+        def log() -> None:
+            from mlflow.entities import Metric
+
+            now = int(time.time() * 1000)
+            numbers = {name: value for name, value in scores.items() if isinstance(value, int | float)}
+            batch = [Metric(f"{prefix}{name}", value, now, step) for name, value in numbers.items()]
+            self.store.call("log_batch", self.id, batch)
+
+        self.store.attempt(log)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        def log() -> None:
+            from mlflow.entities import Param
+
+            batch = [Param(name, str(value)) for name, value in flatten(params).items()]
+            self.store.call("log_batch", self.id, params=batch)
+
+        self.store.attempt(log)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        def log() -> None:
+            from mlflow.entities import RunTag
+
+            batch = [RunTag(name, str(value)) for name, value in tags.items()]
+            self.store.call("log_batch", self.id, tags=batch)
+
+        self.store.attempt(log)
+
+    def log_files(self, *paths: Path) -> None:
+        for path in paths:
+            self.store.call("log_artifact", self.id, str(path))
+
+    def log_model(self, model: Any, example: Any) -> None:
+        """Add a PyTorch model as an exported program: no pickle, and no need of this library to load it."""
+
+        def log() -> None:
+            import mlflow
+
+            with mlflow.start_run(run_id=self.id):
+                mlflow.pytorch.log_model(
+                    model,
+                    name="model",
+                    input_example=example,
+                    serialization_format="pt2",
+                    pip_requirements=[f"{package}=={version(package)}" for package in ("torch", "numpy")],
+                )
+
+        self.store.attempt(log)
+
+
+class TrainingRun(Run):
+    """The run of a training; with several seeds it is the parent of a run for each."""
+
+    def __init__(self, store: Store, model: "ModelInfo") -> None:
+        self.identity = {INPUTS: model.inputs, STAGE: "train"}
+        super().__init__(store, store.run(model.name, self.identity).id)
+        self.seeds = model.experiment["training"]["seeds"]
+        self.log_params(model.experiment)
+        self.set_tags({"reprolab.provenance": model.split["provenance"]})
+
+    def of_seed(self, seed: int) -> Run:
+        """The seed's child run, or this one when there is only one seed."""
+        if len(self.seeds) == 1:
+            return self
+        return self.store.run(f"seed {seed}", {**self.identity, SEED: str(seed)}, parent=self.id)
+
+
+def comparison_run(store: Store, inputs: StageInputs) -> Run:
+    return store.run("comparison", {INPUTS: inputs.hash, STAGE: "compare"})
+
+
+def origin(inputs: StageInputs) -> dict[str, str]:
+    """Tags that say what a result is made from, and where."""
+    tags = {
+        "mlflow.source.name": inputs.stage,
+        "mlflow.user": getuser(),
+        "reprolab.data": inputs.data,
+        "reprolab.code": inputs.code,
+        "reprolab.torch": version("torch"),
+    }
+    if commit := _git("rev-parse", "HEAD"):
+        tags |= {"mlflow.source.git.commit": commit, "reprolab.git_dirty": str(bool(_git("status", "--porcelain")))}
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["reprolab.dvc_experiment"] = experiment
+    return tags
+
+
+def tracking_uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root() / 'mlflow.db'}"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _experiment_id(client: "MlflowClient", dataset: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    if experiment := client.get_experiment_by_name(dataset):
+        return str(experiment.experiment_id)
+    beside_store = None if "MLFLOW_TRACKING_URI" in os.environ else (repository_root() / "mlartifacts").as_uri()
+    try:
+        return str(client.create_experiment(dataset, artifact_location=beside_store))
+    except MlflowException:
+        # Another stage may have made it in the meantime.
+        if experiment := client.get_experiment_by_name(dataset):
+            return str(experiment.experiment_id)
+        raise
+
+
+def _check_sqlite(uri: str) -> None:
+    """Raises at once where MLflow would try to open the file again and again for minutes."""
+    if uri.startswith("sqlite:///"):
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"), timeout=BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        return True
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+
+
+def _git(*arguments: str) -> str:
+    found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return found.stdout.strip()

@@ -1,0 +1,48 @@
+"""Score one trained experiment on the test part, and draw its curves and its confusion matrix."""
+
+import argparse
+from pathlib import Path
+
+from reprolab.classifier import load_classifier, load_info
+from reprolab.data.splits import load_part
+from reprolab.device import choose_device
+from reprolab.errors import run_command
+from reprolab.evaluation import evaluate
+from reprolab.figures import confusion_figure, curves_figure, save_figure
+from reprolab.files import atomic_directory, read_csv, write_csv, write_json
+from reprolab.tracking import Store, TrainingRun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("split", type=Path, help="folder to read: the data set's split")
+    parser.add_argument("model", type=Path, help="folder to read: the trained experiment")
+    parser.add_argument("metrics", type=Path, help="folder with curves.csv, to write test.json and tables into")
+    parser.add_argument("figures", type=Path, help="folder to write: the figures")
+    arguments = parser.parse_args()
+
+    info, experiment, split = load_info(arguments.model)
+    test = load_part(arguments.split, "test")
+    evaluation = evaluate(arguments.model, test, choose_device())
+    summary = evaluation.summary() | {"provenance": split.provenance}
+    confusion = evaluation.confusion_rows()
+
+    with atomic_directory(arguments.figures) as folder:
+        save_figure(curves_figure(info.name, read_csv(arguments.metrics / "curves.csv")), folder / "curves.png")
+        save_figure(confusion_figure(info.name, confusion), folder / "confusion.png")
+    write_csv(arguments.metrics / "confusion.csv", confusion)
+    write_csv(arguments.metrics / "classes.csv", evaluation.class_rows())
+    write_json(arguments.metrics / "test.json", summary)
+
+    run = TrainingRun(Store(experiment.dataset), info)
+    with run.in_progress():
+        run.log_scores(summary, prefix="test_")
+        run.log_files(*arguments.figures.iterdir(), arguments.metrics / "classes.csv")
+        for seed, scores in evaluation.scores.items():
+            with run.of_seed(seed).in_progress() as seed_run:
+                seed_run.log_scores(scores, prefix="test_")
+                seed_run.log_model(load_classifier(arguments.model, seed), test.inputs[:2])
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,67 @@
+"""Fit every seed of one experiment; keep the weights and the curves of every epoch."""
+
+import argparse
+from pathlib import Path
+
+from reprolab.classifier import ModelInfo, save_model
+from reprolab.config import load_params
+from reprolab.data.splits import load_info, load_part
+from reprolab.device import choose_device
+from reprolab.errors import run_command
+from reprolab.files import atomic_directory, write_csv, write_json
+from reprolab.history import curve_rows, training_summary
+from reprolab.inputs import stage_inputs
+from reprolab.models import check_models
+from reprolab.progress import report_epoch
+from reprolab.tracking import Store, TrainingRun, origin
+from reprolab.training import Epoch, checkpoint_path, fit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", help="a key of `experiments` in params.yaml")
+    parser.add_argument("split", type=Path, help="folder to read: the data set's split")
+    parser.add_argument("model", type=Path, help="folder to write: model.json and the weights of each seed")
+    parser.add_argument("metrics", type=Path, help="folder to write train.json and curves.csv into")
+    arguments = parser.parse_args()
+
+    params = load_params()
+    name = arguments.experiment
+    experiment = params.experiment(name)
+    check_models(params)
+    device = choose_device()
+    split = load_info(arguments.split)
+    inputs = stage_inputs("train", name)
+    info = ModelInfo.of(name, experiment, split, inputs.hash)
+    train, validation = load_part(arguments.split, "train"), load_part(arguments.split, "validation")
+    if experiment.training.data == "train+validation":
+        train, validation = train + validation, None
+
+    store = Store(experiment.dataset)
+    store.end_dead_runs()
+    run = TrainingRun(store, info)
+    fits = {}
+    with run.in_progress():
+        run.set_tags(origin(inputs) | {"reprolab.device": device.name, "reprolab.precision": device.precision})
+        for seed in experiment.training.seeds:
+            with run.of_seed(seed).in_progress() as seed_run:
+
+                def on_epoch(epoch: Epoch) -> None:
+                    report_epoch(name, seed, epoch)
+                    seed_run.log_epoch(epoch)
+
+                checkpoint = checkpoint_path(name, inputs.short, seed)
+                fits[seed] = fit(experiment, split, train, validation, seed, device, checkpoint, on_epoch)
+        summary = training_summary(fits, device)
+        run.log_scores(summary)
+
+    with atomic_directory(arguments.model) as folder:
+        save_model(folder, info, {seed: fitted.classifier for seed, fitted in fits.items()})
+    write_csv(arguments.metrics / "curves.csv", curve_rows(fits))
+    write_json(arguments.metrics / "train.json", summary)
+    for seed in fits:
+        checkpoint_path(name, inputs.short, seed).unlink()
+
+
+if __name__ == "__main__":
+    run_command(main)
