@@ -1,11 +1,13 @@
 """Fit every seed of one experiment; keep the weights and the curves of every epoch."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
+from reprolab.checkpoint import Epoch, checkpoint_path
 from reprolab.classifier import ModelInfo, save_model
 from reprolab.config import load_params
-from reprolab.data.splits import load_info, load_part
+from reprolab.data.splits import load_training_data
 from reprolab.device import choose_device
 from reprolab.errors import run_command
 from reprolab.files import atomic_directory, write_csv, write_json
@@ -13,8 +15,8 @@ from reprolab.history import curve_rows, training_summary
 from reprolab.inputs import stage_inputs
 from reprolab.models import check_models
 from reprolab.progress import report_epoch
-from reprolab.tracking import Store, TrainingRun, origin
-from reprolab.training import Epoch, checkpoint_path, fit
+from reprolab.tracking import Run, Store, TrainingRun, origin
+from reprolab.training import fit
 
 
 def main() -> None:
@@ -30,12 +32,10 @@ def main() -> None:
     experiment = params.experiment(name)
     check_models(params)
     device = choose_device()
-    split = load_info(arguments.split)
+    data = load_training_data(arguments.split, experiment.training.data)
     inputs = stage_inputs("train", name)
-    info = ModelInfo.of(name, experiment, split, inputs.hash)
-    train, validation = load_part(arguments.split, "train"), load_part(arguments.split, "validation")
-    if experiment.training.data == "train+validation":
-        train, validation = train + validation, None
+    info = ModelInfo.of(name, experiment, data.info, inputs.hash)
+    checkpoints = {seed: checkpoint_path(name, inputs.short, seed) for seed in experiment.training.seeds}
 
     store = Store(experiment.dataset)
     store.end_dead_runs()
@@ -43,15 +43,10 @@ def main() -> None:
     fits = {}
     with run.in_progress():
         run.set_tags(origin(inputs) | {"reprolab.device": device.name, "reprolab.precision": device.precision})
-        for seed in experiment.training.seeds:
+        for seed, checkpoint in checkpoints.items():
             with run.of_seed(seed).in_progress() as seed_run:
-
-                def on_epoch(epoch: Epoch) -> None:
-                    report_epoch(name, seed, epoch)
-                    seed_run.log_epoch(epoch)
-
-                checkpoint = checkpoint_path(name, inputs.short, seed)
-                fits[seed] = fit(experiment, split, train, validation, seed, device, checkpoint, on_epoch)
+                on_epoch = partial(_tell, name, seed, seed_run)
+                fits[seed] = fit(experiment, data, seed, device, checkpoint, on_epoch)
         summary = training_summary(fits, device)
         run.log_scores(summary)
 
@@ -59,8 +54,13 @@ def main() -> None:
         save_model(folder, info, {seed: fitted.classifier for seed, fitted in fits.items()})
     write_csv(arguments.metrics / "curves.csv", curve_rows(fits))
     write_json(arguments.metrics / "train.json", summary)
-    for seed in fits:
-        checkpoint_path(name, inputs.short, seed).unlink()
+    for checkpoint in checkpoints.values():
+        checkpoint.unlink()
+
+
+def _tell(name: str, seed: int, run: Run, epoch: Epoch) -> None:
+    report_epoch(name, seed, epoch)
+    run.log_epoch(epoch)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def build_classifier(experiment: Experiment, info: SplitInfo) -> Classifier:
     size = (experiment.input.size, experiment.input.size) if experiment.input.size else (height, width)
     network = build_network(experiment.model, (channels, *size), len(info.classes))
     classifier = Classifier(network, list(mean or info.mean), list(std or info.std), size)
-    return classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return classifier.to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
@@ -80,7 +80,6 @@ class ModelInfo:
     experiment: dict[str, Any]
     split: dict[str, Any]
     inputs: str
-
 
     @classmethod
     def of(cls, name: str, experiment: Experiment, split: SplitInfo, inputs: str) -> "ModelInfo":

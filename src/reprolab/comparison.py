@@ -41,9 +41,7 @@ def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: 
     """
     rows = []
     for name in experiments:
-        published = {
-            row["metric"]: row for row in baselines if (row["dataset"], row["experiment"]) == (dataset, name)
-        }
+        published = {row["metric"]: row for row in baselines if (row["dataset"], row["experiment"]) == (dataset, name)}
         test = metrics / name / "test.json"
         rows.append(_row(name, read_json(test) if test.exists() else None, published))
     return rows

@@ -38,5 +38,7 @@ def component_function(package: str, function: str, component: Component, where:
         detail = error.errors()[0]
         key = ".".join([where, *(str(part) for part in detail["loc"])])
         found_value = component.options.get(str(detail["loc"][0]))
-        raise InputError(f"{key}: found {found_value!r}; it {detail['msg'].replace('Input should', 'should')}") from None
+        raise InputError(
+            f"{key}: found {found_value!r}; it {detail['msg'].replace('Input should', 'should')}"
+        ) from None
     return found

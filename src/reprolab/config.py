@@ -233,7 +233,7 @@ def _explain(detail: ErrorDetails, data: Any) -> str:
     value = data
     for part in detail["loc"]:
         if isinstance(value, list) or (isinstance(value, dict) and part in value):
-            value = value[part]
+            value = value[part]  # type: ignore[index]
         elif detail["type"] != "missing":
             continue
         path.append(str(part))

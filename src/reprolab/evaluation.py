@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from reprolab.classifier import Classifier, load_classifier, load_info, predict
 from reprolab.data.splits import Part
 from reprolab.device import Device
-from reprolab.scores import mean_and_deviation, score_logits
+from reprolab.scores import class_scores, confusion_matrix, mean_and_deviation, score_logits
 
 
 @dataclass(frozen=True)
@@ -38,21 +37,11 @@ class Evaluation:
         }
 
     def class_rows(self) -> list[dict[str, Any]]:
-        """Precision, recall, F1 and accuracy of each class.
-
-        Recall is the share of a class that is found, which the lab sheets call its accuracy; accuracy here is that
-        of the question "this class or not?".
-        """
-        expected, predicted = _expand(self.confusion)
-        every = np.arange(len(self.classes))
-        precision, recall, f1, support = precision_recall_fscore_support(
-            expected, predicted, labels=every, zero_division=0
-        )
-        wrong = self.confusion.sum(0) + self.confusion.sum(1) - 2 * self.confusion.diagonal()
-        accuracy = 1 - wrong / self.confusion.sum()
-        columns = {"precision": precision, "recall": recall, "f1": f1, "accuracy": accuracy}
+        """The scores of each class, and how many test images it has."""
+        columns = class_scores(self.confusion)
+        images = self.confusion.sum(1) // len(self.scores)
         return [
-            {"class": name, "images": int(support[index]) // len(self.scores)}
+            {"class": name, "images": int(images[index])}
             | {column: round(float(values[index]), 6) for column, values in columns.items()}
             for index, name in enumerate(self.classes)
         ]
@@ -76,8 +65,7 @@ class Evaluation:
 def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
     """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
     _, experiment, split = load_info(model_folder)
-    images = torch.from_numpy(test.inputs).to(device.name)
-    labels = torch.from_numpy(test.labels).to(device.name)
+    images, labels = test.on(device.name)
     scores: dict[int, dict[str, float]] = {}
     confusion = np.zeros((len(split.classes),) * 2, np.int64)
     throughput = 0.0
@@ -87,7 +75,7 @@ def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
         logits = predict(classifier, images)
         scores[seed] = score_logits(logits, labels)
         predictions = logits.argmax(1).cpu().numpy()
-        confusion += confusion_matrix(test.labels, predictions, labels=np.arange(len(split.classes)))
+        confusion += confusion_matrix(predictions, test.labels, len(split.classes))
     return Evaluation(
         scores=scores,
         confusion=confusion,
@@ -107,9 +95,3 @@ def _throughput(classifier: Classifier, images: torch.Tensor, at_least_seconds: 
         predict(classifier, sample).cpu()
         done += len(sample)
     return done / seconds
-
-
-def _expand(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted class of every counted example."""
-    actual, predicted = np.indices(confusion.shape).reshape(2, -1)
-    return np.repeat(actual, confusion.ravel()), np.repeat(predicted, confusion.ravel())

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reprolab.checkpoint import Epoch
 from reprolab.device import Device
 from reprolab.scores import mean_and_deviation
-from reprolab.training import Epoch, Fit
+from reprolab.training import Fit
 
 
 def curve_rows(fits: Mapping[int, Fit]) -> list[dict[str, Any]]:
     """A row for each seed, epoch and part (train, validation), with its loss, accuracy and macro-F1."""
     return [
-        {"seed": seed, "epoch": epoch.number, "part": part}
-        | {name: round(value, 6) for name, value in scores.items()}
+        {"seed": seed, "epoch": epoch.number, "part": part} | {name: round(value, 6) for name, value in scores.items()}
         for seed, fit in fits.items()
         for epoch in fit.history
         for part, scores in (("train", epoch.train), ("validation", epoch.validation))
@@ -22,7 +22,7 @@ def curve_rows(fits: Mapping[int, Fit]) -> list[dict[str, Any]]:
 
 def training_summary(fits: Mapping[int, Fit], device: Device) -> dict[str, Any]:
     """Scores at the epochs that the weights are from, as means over the seeds; time is that of all seeds."""
-    chosen = {seed: fit.history[fit.chosen - 1] for seed, fit in fits.items()}
+    chosen = {seed: fit.chosen for seed, fit in fits.items()}
     epochs = [epoch for fit in fits.values() for epoch in fit.history]
     return {
         **mean_and_deviation({seed: _scores(epoch) for seed, epoch in chosen.items()}),

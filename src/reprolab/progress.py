@@ -1,19 +1,17 @@
 """Progress bars on standard error, silent where nobody watches, and a line for each epoch."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from reprolab.training import Epoch
+    from reprolab.checkpoint import Epoch
 
 
-def progress_bar(what: str, total: int, unit: str) -> "tqdm[None]":
+def progress_bar(what: str, total: int, unit: str) -> "tqdm[Never]":
     """A bar for `total` units of work that is wiped when it closes; call its `update(n)`."""
-    return tqdm(
-        desc=what, total=total, unit=f" {unit}", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
-    )
+    return tqdm(desc=what, total=total, unit=f" {unit}", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
 
 
 def report_epoch(name: str, seed: int, epoch: "Epoch") -> None:

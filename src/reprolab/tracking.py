@@ -23,9 +23,10 @@ from reprolab.inputs import StageInputs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
+    from reprolab.checkpoint import Epoch
     from reprolab.classifier import ModelInfo
-    from reprolab.training import Epoch
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ PARENT = "mlflow.parentRunId"
 INPUTS, STAGE, SEED, ERROR = "reprolab.inputs", "reprolab.stage", "reprolab.seed", "reprolab.error"
 MACHINE, PROCESS = "reprolab.machine", "reprolab.process"
 BUSY_SECONDS = 5
+SEND_EVERY_SECONDS = 1.0
+MOST_METRICS = 1000  # MLflow refuses more in one batch
 
 
 class Store:
@@ -88,6 +91,7 @@ class Store:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         uri = tracking_uri()
+        beside_store = None if os.environ.get("MLFLOW_TRACKING_URI") else (repository_root() / "mlartifacts").as_uri()
         _check_sqlite(uri)
         import mlflow
 
@@ -95,7 +99,7 @@ class Store:
             logging.getLogger(noisy).setLevel(logging.ERROR)
         mlflow.set_tracking_uri(uri)
         self._client = mlflow.MlflowClient()
-        self._experiment_id = _experiment_id(self._client, dataset)
+        self._experiment_id = _experiment_id(self._client, dataset, beside_store)
 
 
 class Run:
@@ -104,41 +108,41 @@ class Run:
     def __init__(self, store: Store, run_id: str) -> None:
         self.store = store
         self.id = run_id
+        self._pending: list[Metric] = []
+        self._sent_at = 0.0
 
     @contextmanager
     def in_progress(self) -> "Iterator[Run]":
         """Mark the run as running, and as finished, failed or killed when the block ends."""
         self.set_tags({MACHINE: platform.node(), PROCESS: os.getpid()})
         self.store.call("update_run", self.id, status="RUNNING")
+        status = "FINISHED"
         try:
             yield self
         except BaseException as error:
-            killed = isinstance(error, KeyboardInterrupt | SystemExit)
+            status = "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED"
             self.set_tags({ERROR: str(error) or type(error).__name__})
-            self.store.call("set_terminated", self.id, "KILLED" if killed else "FAILED")
             raise
-        self.store.call("set_terminated", self.id, "FINISHED")
+        finally:
+            self._send_metrics()
+            self.store.call("set_terminated", self.id, status)
 
     def log_epoch(self, epoch: "Epoch") -> None:
+        """Log an epoch's scores, at once or together with those of the next epochs when they are short."""
         scores = {f"train_{name}": value for name, value in epoch.train.items()}
         scores |= {f"validation_{name}": value for name, value in (epoch.validation or {}).items()}
         scores["learning_rate"] = epoch.learning_rate
         scores["epoch_seconds"] = epoch.seconds
         scores["images_per_second"] = epoch.images_per_second
-        self.log_scores(scores, epoch.number)
+        self._add_metrics(scores, epoch.number)
+        if time.monotonic() - self._sent_at > SEND_EVERY_SECONDS:
+            self._send_metrics()
 
-    def log_scores(self, scores: Mapping[str, Any], step: int = 0, prefix: str = "") -> None:
+    def log_scores(self, scores: Mapping[str, Any], prefix: str = "") -> None:
         """Log those of the values that are numbers."""
-
-        def log() -> None:
-            from mlflow.entities import Metric
-
-            now = int(time.time() * 1000)
-            numbers = {name: value for name, value in scores.items() if isinstance(value, int | float)}
-            batch = [Metric(f"{prefix}{name}", value, now, step) for name, value in numbers.items()]
-            self.store.call("log_batch", self.id, batch)
-
-        self.store.attempt(log)
+        numbers = {f"{prefix}{name}": value for name, value in scores.items() if isinstance(value, int | float)}
+        self._add_metrics(numbers, step=0)
+        self._send_metrics()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         def log() -> None:
@@ -148,6 +152,21 @@ class Run:
             self.store.call("log_batch", self.id, params=batch)
 
         self.store.attempt(log)
+
+    def _add_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        def add() -> None:
+            from mlflow.entities import Metric
+
+            now = int(time.time() * 1000)
+            self._pending += [Metric(name, value, now, step) for name, value in metrics.items()]
+
+        self.store.attempt(add)
+
+    def _send_metrics(self) -> None:
+        for start in range(0, len(self._pending), MOST_METRICS):
+            self.store.call("log_batch", self.id, self._pending[start : start + MOST_METRICS])
+        self._pending.clear()
+        self._sent_at = time.monotonic()
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         def log() -> None:
@@ -229,14 +248,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _experiment_id(client: "MlflowClient", dataset: str) -> str:
+def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     if experiment := client.get_experiment_by_name(dataset):
         return str(experiment.experiment_id)
-    beside_store = None if "MLFLOW_TRACKING_URI" in os.environ else (repository_root() / "mlartifacts").as_uri()
     try:
-        return str(client.create_experiment(dataset, artifact_location=beside_store))
+        return str(client.create_experiment(dataset, artifact_location=artifacts))
     except MlflowException:
         # Another stage may have made it in the meantime.
         if experiment := client.get_experiment_by_name(dataset):

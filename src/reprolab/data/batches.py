@@ -1,5 +1,6 @@
 """Batches from one uint8 array that stays on the device: shuffled and augmented there, without worker processes."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -16,13 +17,12 @@ class Batches:
     """
 
     def __init__(self, part: Part, batch_size: int, augmentation: Input, device: str) -> None:
-        self.images = torch.from_numpy(part.inputs).to(device)
-        self.labels = torch.from_numpy(part.labels).to(device)
+        self.images, self.labels = part.on(device)
         self.batch_size = batch_size
         self.augmentation = augmentation
 
     def __len__(self) -> int:
-        return -(-len(self.labels) // self.batch_size)
+        return math.ceil(len(self.labels) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(self.labels)).to(self.labels.device)

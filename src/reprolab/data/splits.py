@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from safetensors import SafetensorError
@@ -16,6 +17,9 @@ from reprolab.config import SplitConfig
 from reprolab.data.sources import SourceData
 from reprolab.errors import InputError
 from reprolab.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
 
 PARTS = ("train", "validation", "test")
 
@@ -29,6 +33,12 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def on(self, device: str) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Inputs and labels as tensors on the device."""
+        import torch
+
+        return torch.from_numpy(self.inputs).to(device), torch.from_numpy(self.labels).to(device)
 
     def __add__(self, other: "Part") -> "Part":
         return Part(np.concatenate([self.inputs, other.inputs]), np.concatenate([self.labels, other.labels]))
@@ -50,6 +60,15 @@ class SplitInfo:
     std: list[float]
     sizes: dict[str, int]
     sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training may see of a split: never the test part."""
+
+    info: SplitInfo
+    train: Part
+    validation: Part | None
 
 
 def make_split(source: SourceData, config: SplitConfig) -> dict[str, Part]:
@@ -100,6 +119,14 @@ def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder:
     return info
 
 
+def load_training_data(folder: Path, which: Literal["train", "train+validation"]) -> TrainingData:
+    """The training part with its validation part, or both as one training part."""
+    train, validation = load_part(folder, "train"), load_part(folder, "validation")
+    if which == "train+validation":
+        return TrainingData(load_info(folder), train + validation, None)
+    return TrainingData(load_info(folder), train, validation)
+
+
 def load_info(folder: Path) -> SplitInfo:
     return SplitInfo(**read_json(folder / "split.json"))
 
@@ -121,9 +148,7 @@ def _stratified_choice(labels: np.ndarray, config: SplitConfig) -> np.ndarray:
 
     size = config.validation if config.validation < 1 else int(config.validation)
     try:
-        _, chosen = train_test_split(
-            np.arange(len(labels)), test_size=size, random_state=config.seed, stratify=labels
-        )
+        _, chosen = train_test_split(np.arange(len(labels)), test_size=size, random_state=config.seed, stratify=labels)
     except ValueError as error:
         raise InputError(
             f"split.validation: {config.validation:g} does not fit {len(labels)} training examples "
@@ -151,6 +176,6 @@ def _digests(inputs: np.ndarray) -> list[bytes]:
 
 
 def _content_hash(part: Part) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(part.inputs))
-    digest.update(np.ascontiguousarray(part.labels))
+    digest = hashlib.sha256(part.inputs.tobytes())
+    digest.update(part.labels.tobytes())
     return digest.hexdigest()

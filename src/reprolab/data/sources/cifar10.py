@@ -46,7 +46,7 @@ def load(folder: Path) -> SourceData:
     parts = read(archive)
     for part, (inputs, labels) in parts.items():
         verify_count(archive, inputs.shape, (PER_CLASS[part] * len(CLASSES), *SHAPE))
-        verify_count(archive, np.bincount(labels), (PER_CLASS[part],) * len(CLASSES))
+        verify_count(archive, np.bincount(labels).tolist(), (PER_CLASS[part],) * len(CLASSES))
     return SourceData(
         *parts["train"],
         *parts["test"],
