@@ -1,0 +1,67 @@
+# Each target sets up .venv by itself. `make help` lists them.
+
+PYTHON ?= python3
+PORT ?= 5000
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+# A folder of data sets beside the checkout serves as the mirror.
+ifneq ($(wildcard ../shared/datasets),)
+export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install run repro ui test test-slow lint results prune lock
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed  ## create .venv with the locked packages
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprolab needs Python 3.11 or later; this is %d.%d. Set PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
+	@reprolab check
+	@dvc repro compare@digits
+	@echo && cat metrics/comparison/digits.md
+	@echo
+	@echo 'Next:'
+	@echo '  make ui                                   look at the runs in MLflow'
+	@echo '  . .venv/bin/activate                      then use dvc directly:'
+	@echo '  dvc exp run -S experiments.digits-mlp.training.optimizer.lr=0.01 compare@digits'
+	@echo '  dvc exp show --only-changed               compare it with what was there'
+	@echo '  dvc repro compare@mnist                   LeNet-5 on MNIST, a few minutes'
+
+repro: install  ## bring every result up to date
+	@reprolab check
+	dvc repro
+
+ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
+	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+test: lint  ## lint, types, unit tests and the pipeline from end to end on digits
+	pytest
+
+test-slow: install  ## the checks that need the real MNIST and minutes
+	pytest -m slow
+
+lint: install  ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+results: install  ## write the comparisons into the README
+	reprolab results
+
+prune: install  ## remove the results of experiments that params.yaml has no more
+	reprolab prune
+
+lock: install  ## resolve the newest packages into requirements.lock
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev --no-header --no-annotate \
+		pyproject.toml --output-file requirements.lock
