@@ -48,7 +48,9 @@ def check(params: Params) -> None:
 
 def prune(params: Params) -> None:
     """Remove the results that `compare` ignores."""
-    found = [path for dataset in params.datasets for path in leftovers(params.experiments_of(dataset), METRICS / dataset)]
+    found = []
+    for dataset in params.datasets:
+        found += leftovers(params.experiments_of(dataset), METRICS / dataset)
     for folder in RESULT_FOLDERS:
         found += leftovers(list(params.experiments), folder)
     for path in found:

@@ -59,8 +59,8 @@ class TrainingState:
             return
         try:
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-            raise InputError(f"{path} is damaged ({error}): remove it to train from the start") from None
+        except (RuntimeError, pickle.UnpicklingError, EOFError):
+            raise InputError(f"{path} is not a checkpoint, or damaged: remove it to train from the start") from None
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])

@@ -36,9 +36,10 @@ def component_function(package: str, function: str, component: Component, where:
         schema.model_validate(component.options)
     except ValidationError as error:
         detail = error.errors()[0]
+        option = str(detail["loc"][0])
+        if detail["type"] == "missing":
+            raise InputError(f"{where}.{option}: this option of '{component.name}' is missing") from None
         key = ".".join([where, *(str(part) for part in detail["loc"])])
-        found_value = component.options.get(str(detail["loc"][0]))
-        raise InputError(
-            f"{key}: found {found_value!r}; it {detail['msg'].replace('Input should', 'should')}"
-        ) from None
+        message = detail["msg"].replace("Input should", "should")
+        raise InputError(f"{key}: found {component.options[option]!r}; it {message}") from None
     return found

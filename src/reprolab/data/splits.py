@@ -14,12 +14,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from reprolab.config import SplitConfig
-from reprolab.data.sources import SourceData
 from reprolab.errors import InputError
 from reprolab.files import read_json, write_json
 
 if TYPE_CHECKING:
     import torch
+
+    from reprolab.data.sources import SourceData
 
 PARTS = ("train", "validation", "test")
 
@@ -71,7 +72,7 @@ class TrainingData:
     validation: Part | None
 
 
-def make_split(source: SourceData, config: SplitConfig) -> dict[str, Part]:
+def make_split(source: "SourceData", config: SplitConfig) -> dict[str, Part]:
     """Stratify a validation part out of the training examples; the test part stays as published.
 
     Copies of one image go to the same part. Raises `InputError` when the test part shares an image with the
@@ -100,7 +101,7 @@ def refuse_contamination(train: np.ndarray, test: np.ndarray) -> None:
         )
 
 
-def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder: Path) -> SplitInfo:
+def save_split(parts: dict[str, Part], source: "SourceData", dataset: str, folder: Path) -> SplitInfo:
     mean, std = _channel_statistics(parts["train"].inputs)
     info = SplitInfo(
         dataset=dataset,

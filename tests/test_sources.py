@@ -1,0 +1,320 @@
+"""Where data sets come from, and that damaged files are refused."""
+
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torchvision.datasets import CIFAR10
+
+from reprolab.config import Component
+from reprolab.data.fetching import fetch_file
+from reprolab.data.sources import SourceData, cifar10, digits, fetch_source, load_source, mnist
+from reprolab.errors import InputError
+from tests.conftest import REPOSITORY
+
+UNREACHABLE = "https://data.example/file.bin"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only 127.0.0.1 answers."""
+    urlopen = urllib.request.urlopen
+
+    def local_urlopen(request: urllib.request.Request, *arguments: Any, **options: Any) -> Any:
+        if not request.host.startswith("127.0.0.1:"):
+            raise URLError("no network")
+        return urlopen(request, *arguments, **options)
+
+    monkeypatch.setattr(urllib.request, "urlopen", local_urlopen)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that `REPROLAB_MIRROR` names; it holds numbers/file.bin and official.bin."""
+    folder = tmp_path / "mirror"
+    put(folder / "numbers" / "file.bin", b"mirrored")
+    put(folder / "official.bin", b"official")
+    monkeypatch.setenv("REPROLAB_MIRROR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server(mirror: Path) -> Iterator[str]:
+    """Where the mirror is served over HTTP."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(mirror))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def archive_of(members: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:
+        for name, content in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
+    fetch_source(Component(name="digits"), target)
+    data = load_source(Component(name="digits"), target)
+    bundled = load_digits()
+    parts = train_test_split(bundled.images, bundled.target, test_size=0.5, shuffle=False)
+    assert (data.train_inputs.shape, data.test_inputs.shape) == ((898, 1, 8, 8), (899, 1, 8, 8))
+    for inputs, images in ((data.train_inputs, parts[0]), (data.test_inputs, parts[1])):
+        assert inputs.dtype == np.uint8
+        assert (inputs.min(), inputs.max()) == (0, 255)
+        np.testing.assert_array_equal(np.rint(inputs[:, 0] * (16 / 255)), images)
+    assert (data.train_labels.tolist(), data.test_labels.tolist()) == (parts[2].tolist(), parts[3].tolist())
+    assert (data.classes, data.provenance) == (tuple("0123456789"), "official")
+
+
+def test_digits_are_fetched_to_the_same_bytes_each_time(target: Path) -> None:
+    digits.fetch(target)
+    first = (target / "digits.npz").read_bytes()
+    digits.fetch(target)
+    assert (target / "digits.npz").read_bytes() == first
+
+
+@pytest.mark.xfail(strict=True, reason="digits.load lets EOFError and BadZipFile through")
+@pytest.mark.parametrize("size", [0, 60_000])
+def test_truncated_digits_are_refused(target: Path, size: int) -> None:
+    digits.fetch(target)
+    os.truncate(target / "digits.npz", size)
+    with pytest.raises(InputError, match=r"digits\.npz cannot be read"):
+        digits.load(target)
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+def test_mirror_is_asked_before_the_official_address(
+    over_http: bool, target: Path, mirror: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPROLAB_MIRROR", server if over_http else str(mirror))
+    official = [UNREACHABLE, f"{server}/official.bin"]
+    there = fetch_file("numbers", {"file.bin": official}, target)
+    lacking = fetch_file("numbers", {"other.bin": official}, target)
+    assert (there.read_bytes(), lacking.read_bytes()) == (b"mirrored", b"official")
+    assert {there, lacking} == set(target.iterdir())
+
+
+def test_error_names_what_was_tried_and_what_to_do(target: Path, mirror: Path) -> None:
+    with pytest.raises(InputError) as error:
+        fetch_file("numbers", {"a.bin": [UNREACHABLE], "b.bin": []}, target)
+    assert str(error.value).splitlines() == [
+        "numbers/a.bin or numbers/b.bin cannot be had:",
+        f"  REPROLAB_MIRROR ({mirror}): not there",
+        f"  {UNREACHABLE}: <urlopen error no network>",
+        "Connect to the internet, or set REPROLAB_MIRROR to a folder or URL that holds numbers/a.bin or numbers/b.bin",
+    ]
+    assert list(target.iterdir()) == []
+
+
+def test_without_network_and_mirror_nothing_is_fetched(target: Path) -> None:
+    name = "mnist/train-images-idx3-ubyte.gz"
+    with pytest.raises(InputError, match=rf"(?s)^{name} cannot be had.*set REPROLAB_MIRROR to .* that holds {name}"):
+        mnist.fetch(target)
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize(("value", "why"), [("absent", "is not a folder"), ("https://mirror.example", "no network")])
+def test_mirror_that_is_not_there_is_refused(
+    value: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPROLAB_MIRROR", value)
+    with pytest.raises(InputError, match=rf"^REPROLAB_MIRROR: {value}.* {why}.*Unset it, or"):
+        fetch_file("numbers", {"file.bin": []}, target)
+
+
+@pytest.fixture
+def mnist_files(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The mirror holds an MNIST of 3 training and 2 test images."""
+    generator = np.random.default_rng(0)
+    files = {}
+    for part, count in (("train", 3), ("t10k", 2)):
+        pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8).tobytes()
+        files[f"{part}-images-idx3-ubyte"] = struct.pack(">IIII", 0x803, count, 28, 28) + pixels
+        files[f"{part}-labels-idx1-ubyte"] = struct.pack(">II", 0x801, count) + bytes(range(7, 7 + count))
+    for name, content in files.items():
+        put(mirror / "mnist" / f"{name}.gz", gzip.compress(content))
+        monkeypatch.setitem(mnist.CONTENT_SHA256, name, sha256(content))
+    return files
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def altered(content: bytes) -> bytes:
+    pixels = gzip.decompress(content)
+    return gzip.compress(pixels[:-1] + bytes([pixels[-1] ^ 1]))
+
+
+def test_mnist_is_read_from_idx_files(target: Path, mnist_files: dict[str, bytes]) -> None:
+    mnist.fetch(target)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == mnist_files
+    data = mnist.load(target)
+    assert (data.train_inputs.shape, data.test_inputs.shape) == ((3, 1, 28, 28), (2, 1, 28, 28))
+    assert data.train_inputs.tobytes() == mnist_files["train-images-idx3-ubyte"][16:]
+    assert data.test_inputs.tobytes() == mnist_files["t10k-images-idx3-ubyte"][16:]
+    assert (data.train_labels.tolist(), data.test_labels.tolist()) == ([7, 8, 9], [7, 8])
+    assert data.provenance == "official"
+
+
+@pytest.mark.parametrize(("damage", "why"), [(truncated, "truncated or damaged"), (altered, "damaged or altered")])
+def test_damaged_mnist_download_is_refused_by_name(
+    damage: Callable[[bytes], bytes], why: str, target: Path, mirror: Path, mnist_files: dict[str, bytes]
+) -> None:
+    path = mirror / "mnist" / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=rf"^t10k-images-idx3-ubyte\.gz is {why}"):
+        mnist.fetch(target)
+
+
+@pytest.mark.parametrize("damage", [truncated, altered])
+def test_download_stage_leaves_no_damaged_data(
+    damage: Callable[[bytes], bytes], tmp_path: Path, mirror: Path, mnist_files: dict[str, bytes]
+) -> None:
+    path = mirror / "mnist" / "train-images-idx3-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    source = "{source: {name: mnist}, split: {validation: 1, seed: 0}}"
+    (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\n")
+    stage = subprocess.run(
+        [sys.executable, REPOSITORY / "stages" / "download.py", "mnist", "data/raw/mnist"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stage.returncode == 1, stage.stderr
+    assert stage.stderr.startswith("error: train-images-idx3-ubyte.gz is ")
+    assert "Traceback" not in stage.stderr
+    assert list((tmp_path / "data" / "raw").iterdir()) == []
+
+
+def jpeg(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), colour).save(buffer, "JPEG", quality=75)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def stand_in(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mirror holds a stand-in of 2 training and 1 test images a class, archived back to front.
+
+    The red of an image tells its class, the green its number, the blue its part.
+    """
+    monkeypatch.setattr(cifar10, "PER_CLASS", {"train": 2, "test": 1})
+    images = {
+        f"{part}/{name}/{number:04}.jpg": jpeg((25 * label, 100 * number, blue))
+        for part, count, blue in (("train", 2, 0), ("test", 1, 200))
+        for label, name in enumerate(cifar10.CLASSES)
+        for number in range(count)
+    }
+    archive = archive_of(dict(reversed(images.items())), "w:xz")
+    put(mirror / "cifar10" / cifar10.STAND_IN, archive)
+    monkeypatch.setitem(cifar10.SHA256, cifar10.STAND_IN, sha256(archive))
+
+
+def test_cifar10_stand_in_is_read_in_the_order_of_its_names(target: Path, stand_in: None) -> None:
+    cifar10.fetch(target)
+    data = cifar10.load(target)
+    assert data.provenance == "JPEG stand-in (quality 75)"
+    assert (data.train_inputs.shape, data.test_inputs.shape) == ((20, 3, 32, 32), (10, 3, 32, 32))
+    assert data.train_inputs.dtype == np.uint8
+    assert data.train_labels.tolist() == [label for label in range(10) for _ in range(2)]
+    assert data.test_labels.tolist() == list(range(10))
+    for inputs, per_class, blue in ((data.train_inputs, 2, 0), (data.test_inputs, 1, 200)):
+        colours = [(25 * label, 100 * number, blue) for label in range(10) for number in range(per_class)]
+        np.testing.assert_allclose(inputs[:, :, 16, 16], colours, atol=4)
+
+
+def test_official_cifar10_is_preferred_and_keeps_its_order(
+    target: Path, mirror: Path, stand_in: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10, "PER_CLASS", {"train": 5, "test": 1})
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (6, 10, 3 * 32 * 32), dtype=np.uint8)
+    labels = [generator.permutation(10).tolist() for _ in range(6)]
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    files = {
+        name: pickle.dumps({"batch_label": name, "data": rows, "labels": values}, protocol=2)
+        for name, rows, values in zip(names, pixels, labels, strict=True)
+    }
+    files["batches.meta"] = pickle.dumps({"label_names": list(cifar10.CLASSES)}, protocol=2)
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5[name]] for name in names[:5]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
+    archive = archive_of({f"cifar-10-batches-py/{name}": content for name, content in files.items()}, "w:gz")
+    put(mirror / "cifar10" / cifar10.OFFICIAL, archive)
+    monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, sha256(archive))
+
+    cifar10.fetch(target)
+    data = cifar10.load(target)
+    assert data.provenance == "official"
+    np.testing.assert_array_equal(data.train_inputs, pixels[:5].reshape(50, 3, 32, 32))
+    np.testing.assert_array_equal(data.test_inputs, pixels[5].reshape(10, 3, 32, 32))
+    assert data.train_labels.tolist() == [label for batch in labels[:5] for label in batch]
+    assert data.test_labels.tolist() == labels[5]
+
+
+@pytest.mark.parametrize("name", [cifar10.OFFICIAL, cifar10.STAND_IN])
+def test_altered_cifar10_download_is_refused(name: str, target: Path, mirror: Path) -> None:
+    put(mirror / "cifar10" / name, b"another archive")
+    with pytest.raises(InputError, match=rf"^{name} is damaged or altered"):
+        cifar10.fetch(target)
+
+
+@pytest.mark.parametrize(
+    ("load", "name"),
+    [(mnist.load, "train-images-idx3-ubyte"), (cifar10.load, cifar10.OFFICIAL), (cifar10.load, cifar10.STAND_IN)],
+)
+def test_missing_or_altered_file_is_refused_when_read(
+    load: Callable[[Path], SourceData], name: str, target: Path
+) -> None:
+    with pytest.raises(InputError, match=rf"{name}.*: run `dvc repro -f download@target`"):
+        load(target)
+    put(target / name, b"altered")
+    with pytest.raises(InputError, match=rf"{name} is damaged or altered.*un `dvc repro -f download@target`"):
+        load(target)
