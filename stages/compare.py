@@ -23,9 +23,9 @@ def main() -> None:
 
     dataset = arguments.dataset
     names = load_params().experiments_of(dataset)
+    rows = compare(dataset, names, arguments.metrics, load_baselines(arguments.baselines))
     for path in leftovers(names, arguments.metrics):
         print(f"note: {path} is left over from an experiment that params.yaml lacks; `make prune` removes it")
-    rows = compare(dataset, names, arguments.metrics, load_baselines(arguments.baselines))
 
     files = [arguments.comparison.with_suffix(ending) for ending in (".json", ".md", ".png")]
     write_json(files[0], rows)

@@ -1,6 +1,7 @@
 """Every architecture: its shape, its parameters, its gradients, and that it can learn."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from reprolab.errors import InputError
 from reprolab.models import build_network
 from tests.conftest import REPOSITORY
 
-CASES = [
+CASES: list[tuple[dict[str, Any], tuple[int, int, int], int]] = [
     ({"name": "lenet5"}, (1, 32, 32), 61_706),
     ({"name": "lenet5", "activation": "relu", "pooling": "max"}, (1, 28, 28), 44_426),
     ({"name": "lenet5", "activation": "relu", "pooling": "max", "padding": 2}, (1, 28, 28), 61_706),
@@ -35,11 +36,11 @@ def info_for(shape: tuple[int, int, int], classes: int = 10) -> SplitInfo:
 
 
 def test_every_model_has_a_case() -> None:
-    assert {str(model["name"]) for model, _, _ in CASES} == set(module_names("models"))
+    assert {model["name"] for model, _, _ in CASES} == set(module_names("models"))
 
 
 @pytest.mark.parametrize(("model", "shape", "parameters"), CASES)
-def test_shape_parameters_and_gradients(model: dict[str, object], shape: tuple[int, int, int], parameters: int) -> None:
+def test_shape_parameters_and_gradients(model: dict[str, Any], shape: tuple[int, int, int], parameters: int) -> None:
     torch.manual_seed(0)
     network = build_network(Component.model_validate(model), shape, 10).eval()
     logits = network(torch.randn(2, *shape))
@@ -52,7 +53,7 @@ def test_shape_parameters_and_gradients(model: dict[str, object], shape: tuple[i
 
 
 @pytest.mark.parametrize(("model", "shape", "parameters"), CASES)
-def test_it_learns_one_batch_by_heart(model: dict[str, object], shape: tuple[int, int, int], parameters: int) -> None:
+def test_it_learns_one_batch_by_heart(model: dict[str, Any], shape: tuple[int, int, int], parameters: int) -> None:
     torch.manual_seed(0)
     network = build_network(Component.model_validate(model), shape, 10)
     images, labels = torch.randn(4, *shape), torch.arange(4)
@@ -90,7 +91,7 @@ def test_a_missing_or_damaged_weights_file_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", [{"name": "lenet5"}, {"name": "alexnet32"}])
-def test_images_that_are_too_small_are_refused(model: dict[str, object]) -> None:
+def test_images_that_are_too_small_are_refused(model: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"\(1, 4, 4\): .* set input.size"):
         build_network(Component.model_validate(model), (1, 4, 4), 10)
 

@@ -81,10 +81,6 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def archive_of(members: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as tar:
@@ -98,13 +94,12 @@ def archive_of(members: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> byte
 def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
     fetch_source(Component(name="digits"), target)
     data = load_source(Component(name="digits"), target)
-    bundled = load_digits()
-    parts = train_test_split(bundled.images, bundled.target, test_size=0.5, shuffle=False)
+    parts = train_test_split(*load_digits(return_X_y=True), test_size=0.5, shuffle=False)
     assert (data.train_inputs.shape, data.test_inputs.shape) == ((898, 1, 8, 8), (899, 1, 8, 8))
     for inputs, images in ((data.train_inputs, parts[0]), (data.test_inputs, parts[1])):
         assert inputs.dtype == np.uint8
         assert (inputs.min(), inputs.max()) == (0, 255)
-        np.testing.assert_array_equal(np.rint(inputs[:, 0] * (16 / 255)), images)
+        np.testing.assert_array_equal(np.rint(inputs.reshape(-1, 64) * (16 / 255)), images)
     assert (data.train_labels.tolist(), data.test_labels.tolist()) == (parts[2].tolist(), parts[3].tolist())
     assert (data.classes, data.provenance) == (tuple("0123456789"), "official")
 
@@ -116,7 +111,6 @@ def test_digits_are_fetched_to_the_same_bytes_each_time(target: Path) -> None:
     assert (target / "digits.npz").read_bytes() == first
 
 
-@pytest.mark.xfail(strict=True, reason="digits.load lets EOFError and BadZipFile through")
 @pytest.mark.parametrize("size", [0, 60_000])
 def test_truncated_digits_are_refused(target: Path, size: int) -> None:
     digits.fetch(target)
@@ -146,7 +140,6 @@ def test_error_names_what_was_tried_and_what_to_do(target: Path, mirror: Path) -
         f"  {UNREACHABLE}: <urlopen error no network>",
         "Connect to the internet, or set REPROLAB_MIRROR to a folder or URL that holds numbers/a.bin or numbers/b.bin",
     ]
-    assert list(target.iterdir()) == []
 
 
 def test_without_network_and_mirror_nothing_is_fetched(target: Path) -> None:
@@ -157,9 +150,7 @@ def test_without_network_and_mirror_nothing_is_fetched(target: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "why"), [("absent", "is not a folder"), ("https://mirror.example", "no network")])
-def test_mirror_that_is_not_there_is_refused(
-    value: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_absent_mirror_is_refused(value: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPROLAB_MIRROR", value)
     with pytest.raises(InputError, match=rf"^REPROLAB_MIRROR: {value}.* {why}.*Unset it, or"):
         fetch_file("numbers", {"file.bin": []}, target)
@@ -176,17 +167,8 @@ def mnist_files(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, byte
         files[f"{part}-labels-idx1-ubyte"] = struct.pack(">II", 0x801, count) + bytes(range(7, 7 + count))
     for name, content in files.items():
         put(mirror / "mnist" / f"{name}.gz", gzip.compress(content))
-        monkeypatch.setitem(mnist.CONTENT_SHA256, name, sha256(content))
+        monkeypatch.setitem(mnist.CONTENT_SHA256, name, hashlib.sha256(content).hexdigest())
     return files
-
-
-def truncated(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def altered(content: bytes) -> bytes:
-    pixels = gzip.decompress(content)
-    return gzip.compress(pixels[:-1] + bytes([pixels[-1] ^ 1]))
 
 
 def test_mnist_is_read_from_idx_files(target: Path, mnist_files: dict[str, bytes]) -> None:
@@ -200,22 +182,16 @@ def test_mnist_is_read_from_idx_files(target: Path, mnist_files: dict[str, bytes
     assert data.provenance == "official"
 
 
-@pytest.mark.parametrize(("damage", "why"), [(truncated, "truncated or damaged"), (altered, "damaged or altered")])
-def test_damaged_mnist_download_is_refused_by_name(
-    damage: Callable[[bytes], bytes], why: str, target: Path, mirror: Path, mnist_files: dict[str, bytes]
-) -> None:
-    path = mirror / "mnist" / "t10k-images-idx3-ubyte.gz"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=rf"^t10k-images-idx3-ubyte\.gz is {why}"):
-        mnist.fetch(target)
-
-
-@pytest.mark.parametrize("damage", [truncated, altered])
-def test_download_stage_leaves_no_damaged_data(
-    damage: Callable[[bytes], bytes], tmp_path: Path, mirror: Path, mnist_files: dict[str, bytes]
+@pytest.mark.parametrize("why", ["truncated or damaged", "damaged or altered"])
+def test_damaged_mnist_download_is_refused_by_name_and_not_kept(
+    why: str, tmp_path: Path, target: Path, mirror: Path, mnist_files: dict[str, bytes]
 ) -> None:
     path = mirror / "mnist" / "train-images-idx3-ubyte.gz"
-    path.write_bytes(damage(path.read_bytes()))
+    content = mnist_files[path.stem]
+    altered = gzip.compress(content[:-1] + bytes([content[-1] ^ 1]))
+    path.write_bytes(altered if why == "damaged or altered" else path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=rf"^{path.name} is {why}"):
+        mnist.fetch(target)
     source = "{source: {name: mnist}, split: {validation: 1, seed: 0}}"
     (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\n")
     stage = subprocess.run(
@@ -227,7 +203,7 @@ def test_download_stage_leaves_no_damaged_data(
         check=False,
     )
     assert stage.returncode == 1, stage.stderr
-    assert stage.stderr.startswith("error: train-images-idx3-ubyte.gz is ")
+    assert stage.stderr.startswith(f"error: {path.name} is {why}")
     assert "Traceback" not in stage.stderr
     assert list((tmp_path / "data" / "raw").iterdir()) == []
 
@@ -253,7 +229,7 @@ def stand_in(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     archive = archive_of(dict(reversed(images.items())), "w:xz")
     put(mirror / "cifar10" / cifar10.STAND_IN, archive)
-    monkeypatch.setitem(cifar10.SHA256, cifar10.STAND_IN, sha256(archive))
+    monkeypatch.setitem(cifar10.SHA256, cifar10.STAND_IN, hashlib.sha256(archive).hexdigest())
 
 
 def test_cifar10_stand_in_is_read_in_the_order_of_its_names(target: Path, stand_in: None) -> None:
@@ -269,13 +245,19 @@ def test_cifar10_stand_in_is_read_in_the_order_of_its_names(target: Path, stand_
         np.testing.assert_allclose(inputs[:, :, 16, 16], colours, atol=4)
 
 
+def test_cifar10_archive_that_lacks_images_is_refused(target: Path, stand_in: None) -> None:
+    cifar10.fetch(target)
+    cifar10.PER_CLASS["train"] = 3
+    with pytest.raises(InputError, match=r"shape \(20, 3, 32, 32\), expected \(30, 3, 32, 32\)"):
+        cifar10.load(target)
+
+
 def test_official_cifar10_is_preferred_and_keeps_its_order(
     target: Path, mirror: Path, stand_in: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cifar10, "PER_CLASS", {"train": 5, "test": 1})
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 256, (6, 10, 3 * 32 * 32), dtype=np.uint8)
-    labels = [generator.permutation(10).tolist() for _ in range(6)]
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 10, 3 * 32 * 32), dtype=np.uint8)
+    labels = [[(label + batch) % 10 for label in range(10)] for batch in range(6)]
     names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     files = {
         name: pickle.dumps({"batch_label": name, "data": rows, "labels": values}, protocol=2)
@@ -288,8 +270,7 @@ def test_official_cifar10_is_preferred_and_keeps_its_order(
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
     archive = archive_of({f"cifar-10-batches-py/{name}": content for name, content in files.items()}, "w:gz")
     put(mirror / "cifar10" / cifar10.OFFICIAL, archive)
-    monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, sha256(archive))
-
+    monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, hashlib.sha256(archive).hexdigest())
     cifar10.fetch(target)
     data = cifar10.load(target)
     assert data.provenance == "official"
@@ -310,9 +291,7 @@ def test_altered_cifar10_download_is_refused(name: str, target: Path, mirror: Pa
     ("load", "name"),
     [(mnist.load, "train-images-idx3-ubyte"), (cifar10.load, cifar10.OFFICIAL), (cifar10.load, cifar10.STAND_IN)],
 )
-def test_missing_or_altered_file_is_refused_when_read(
-    load: Callable[[Path], SourceData], name: str, target: Path
-) -> None:
+def test_bad_file_is_refused_when_read(load: Callable[[Path], SourceData], name: str, target: Path) -> None:
     with pytest.raises(InputError, match=rf"{name}.*: run `dvc repro -f download@target`"):
         load(target)
     put(target / name, b"altered")

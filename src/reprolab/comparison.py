@@ -37,8 +37,11 @@ def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: 
 
     `metrics` holds `<experiment>/test.json`; an experiment without it has `accuracy` None: it was not run.
     `low` and `high` bound Wilson's 95 % interval of the accuracy on this many test images (Wilson 1927), and
-    `published_is` says where the published accuracy lies: inside it, below or above.
+    `published_is` says where the published accuracy lies: inside it, below or above. Raises `InputError` when
+    `metrics` is missing.
     """
+    if not metrics.is_dir():
+        raise InputError(f"{metrics} is missing: run `dvc repro compare@{dataset}`")
     rows = []
     for name in experiments:
         published = {row["metric"]: row for row in baselines if (row["dataset"], row["experiment"]) == (dataset, name)}
@@ -49,7 +52,7 @@ def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: 
 
 def leftovers(experiments: Sequence[str], metrics: Path) -> list[Path]:
     """Results in `metrics` of experiments that `params.yaml` does not have any more."""
-    return sorted(path for path in metrics.iterdir() if path.is_dir() and path.name not in experiments)
+    return sorted(path for path in metrics.glob("*/") if path.name not in experiments)
 
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:

@@ -21,6 +21,7 @@ def repository_root() -> Path:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path` that takes its place when the block ends well."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -68,9 +69,11 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Raises `InputError` when the file is missing."""
+    """Raises `InputError` when the file is missing or is not text."""
     try:
         with path.open(newline="") as file:
             return list(csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run `dvc repro` to produce it") from None

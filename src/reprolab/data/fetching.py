@@ -5,11 +5,13 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
 from reprolab.errors import InputError
-from reprolab.files import atomic_file
+from reprolab.files import atomic_file, repository_root
 
 MIRROR_VARIABLE = "REPROLAB_MIRROR"
 TIMEOUT_SECONDS = 30
@@ -31,7 +33,7 @@ def fetch_file(dataset: str, names: Mapping[str, Sequence[str]], folder: Path) -
             try:
                 _download(url, folder / name)
                 return folder / name
-            except (OSError, RuntimeError) as error:
+            except OSError as error:
                 tried.append(f"{url}: {error}")
     wanted = " or ".join(f"{dataset}/{name}" for name in names)
     attempts = "".join(f"\n  {attempt}" for attempt in tried)
@@ -43,19 +45,18 @@ def fetch_file(dataset: str, names: Mapping[str, Sequence[str]], folder: Path) -
 
 def fetch_from_mirror(mirror: str, name: str, target: Path) -> bool:
     """Copy `name` from the mirror, a folder or a URL, to `target`; False when the mirror lacks it."""
-    if "://" in mirror:
+    if mirror.startswith(("http://", "https://")):
         try:
             _download(f"{mirror.rstrip('/')}/{name}", target)
             return True
-        except HTTPError as error:
-            if error.code == 404:
+        except OSError as error:
+            if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
                 return False
             raise InputError(f"{MIRROR_VARIABLE}: {mirror}/{name}: {error}. Unset it, or mend the mirror") from None
-        except OSError as error:
-            raise InputError(f"{MIRROR_VARIABLE}: {mirror}: {error}. Unset it, or mend the mirror") from None
-    if not Path(mirror).is_dir():
-        raise InputError(f"{MIRROR_VARIABLE}: {mirror} is not a folder. Unset it, or set it to a folder or URL")
-    source = Path(mirror) / name
+    folder = repository_root() / mirror
+    if not folder.is_dir():
+        raise InputError(f"{MIRROR_VARIABLE}: {mirror} is no folder. Unset it, or set it to a folder or an http(s) URL")
+    source = folder / name
     if not source.is_file():
         return False
     with atomic_file(target) as partial:
@@ -79,6 +80,7 @@ def verify_count(path: Path, found: Sequence[int], expected: Sequence[int]) -> N
 
 
 def _download(url: str, target: Path) -> None:
+    """Raises `OSError`, whatever goes wrong on the way."""
     from torchvision.datasets.utils import download_url
 
     previous = socket.getdefaulttimeout()
@@ -86,5 +88,7 @@ def _download(url: str, target: Path) -> None:
     try:
         with atomic_file(target) as partial:
             download_url(url, partial.parent, partial.name)
+    except (HTTPException, ValueError, RuntimeError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         socket.setdefaulttimeout(previous)

@@ -4,7 +4,6 @@ A split is a folder with one safetensors file a part (`inputs` uint8, `labels` i
 """
 
 import hashlib
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -75,8 +74,9 @@ class TrainingData:
 def make_split(source: "SourceData", config: SplitConfig) -> dict[str, Part]:
     """Stratify a validation part out of the training examples; the test part stays as published.
 
-    Copies of one image go to the same part. Raises `InputError` when the test part shares an image with the
-    training part, or when the validation part cannot hold every class.
+    Copies of one image go to the same part, so the validation part is counted in different images. Raises
+    `InputError` when the test part shares an image with the training part, or when the validation part cannot
+    hold every class.
     """
     refuse_contamination(source.train_inputs, source.test_inputs)
     groups: dict[bytes, int] = {}
@@ -129,7 +129,13 @@ def load_training_data(folder: Path, which: Literal["train", "train+validation"]
 
 
 def load_info(folder: Path) -> SplitInfo:
-    return SplitInfo(**read_json(folder / "split.json"))
+    """Raises `InputError` when `split.json` is missing or damaged."""
+    try:
+        return SplitInfo(**read_json(folder / "split.json"))
+    except TypeError as error:
+        raise InputError(
+            f"{folder / 'split.json'} is damaged ({error}): run `dvc repro -f split@{folder.name}`"
+        ) from None
 
 
 def load_part(folder: Path, name: str) -> Part:
@@ -140,7 +146,7 @@ def load_part(folder: Path, name: str) -> Part:
         return Part(arrays["inputs"], arrays["labels"])
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run `dvc repro split@{folder.name}`") from None
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}): run `dvc repro -f split@{folder.name}`") from None
 
 
@@ -152,9 +158,12 @@ def _stratified_choice(labels: np.ndarray, config: SplitConfig) -> np.ndarray:
         _, chosen = train_test_split(np.arange(len(labels)), test_size=size, random_state=config.seed, stratify=labels)
     except ValueError as error:
         raise InputError(
-            f"split.validation: {config.validation:g} does not fit {len(labels)} training examples "
-            f"of {len(Counter(labels.tolist()))} classes ({error})"
+            f"split.validation: {config.validation:g} does not fit {len(labels)} different training examples ({error})"
         ) from None
+    if missing := set(labels.tolist()) - set(labels[chosen].tolist()):
+        raise InputError(
+            f"split.validation: {config.validation:g} leaves no validation example for the class(es) {sorted(missing)}"
+        )
     mask = np.zeros(len(labels), bool)
     mask[chosen] = True
     return mask

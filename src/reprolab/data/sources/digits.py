@@ -4,6 +4,7 @@ As in scikit-learn's own example, the first half is for training and the second 
 https://scikit-learn.org/stable/auto_examples/classification/plot_digits_classification.html
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,11 @@ def load(folder: Path) -> SourceData:
     try:
         with np.load(folder / FILE) as arrays:
             images, labels = arrays["images"], arrays["labels"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / FILE} cannot be read ({error}): run `dvc repro -f download@digits`") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        advice = f"run `dvc repro -f download@{folder.name}`"
+        raise InputError(f"{folder / FILE} cannot be read ({error}): {advice}") from None
     verify_count(folder / FILE, images.shape, (IMAGES, 8, 8))
+    verify_count(folder / FILE, labels.shape, (IMAGES,))
     half = IMAGES // 2
     images = images[:, None]
     return SourceData(

@@ -1,0 +1,182 @@
+"""Figures: what they show, and that their bytes depend on it alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+
+from reprolab.figures import comparison_figure, confusion_figure, curves_figure, save_figure
+
+
+def curve_row(seed: int, epoch: int, part: str, score: float) -> dict[str, str]:
+    return {
+        "seed": str(seed),
+        "epoch": str(epoch),
+        "part": part,
+        "loss": str(score),
+        "accuracy": str(score / 10),
+        "macro_f1": str(score / 100),
+    }
+
+
+def confusion_row(actual: str, predicted: str, count: int, share: float) -> dict[str, Any]:
+    return {"actual": actual, "predicted": predicted, "count": count, "share": share}
+
+
+def comparison_row(experiment: str, accuracy: float | None, published: float | None) -> dict[str, Any]:
+    low, high = (accuracy - 0.01, accuracy + 0.02) if accuracy else (None, None)
+    return {
+        "experiment": experiment,
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "published_accuracy": published,
+    }
+
+
+CURVES = [
+    curve_row(seed, epoch, part, seed + epoch + offset)
+    for part, offset in {"train": 0, "validation": 5}.items()
+    for seed in (0, 2)
+    for epoch in (1, 2, 3)
+]
+CONFUSION = [
+    confusion_row("cat", "cat", 30, 0.75),
+    confusion_row("cat", "dog", 10, 0.25),
+    confusion_row("dog", "cat", 0, 0.0),
+    confusion_row("dog", "dog", 7, 1.0),
+]
+COMPARISON = [
+    comparison_row("measured", 0.9, 0.95),
+    comparison_row("unpublished", 0.8, None),
+    comparison_row("published", None, 0.97),
+    comparison_row("nothing", None, None),
+]
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "curves": lambda: curves_figure("mlp", CURVES),
+    "confusion": lambda: confusion_figure("mlp", CONFUSION),
+    "comparison": lambda: comparison_figure("digits", COMPARISON),
+}
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def tick_labels(axis: Any) -> list[str]:
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def legend_entries(figure: Figure) -> set[str]:
+    return {text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()}
+
+
+def error_bars(axes: Axes) -> list[tuple[float, float, float]]:
+    """Low end, value and high end of the horizontal error bars that are drawn."""
+    bars = [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
+    segments = [(bar[2][0].get_segments(), bar[0].get_xdata()) for bar in bars]
+    return [(ends[0][0][0], values[0], ends[0][1][0]) for ends, values in segments if len(values)]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_same_figure_has_the_same_bytes(name: str, tmp_path: Path) -> None:
+    paths = [tmp_path / "folder" / "first.png", tmp_path / "second.png"]
+    for path in paths:
+        save_figure(FIGURES[name](), path)
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second
+    assert first.startswith(b"\x89PNG\r\n\x1a\n")
+    assert b"Software" not in first
+    height, width = plt.imread(paths[0]).shape[:2]
+    assert height > 150 and width > 300
+
+
+def test_saved_figure_is_closed(tmp_path: Path) -> None:
+    save_figure(FIGURES["curves"](), tmp_path / "figure.png")
+    assert plt.get_fignums() == []
+
+
+def test_curves_have_an_axis_for_each_score() -> None:
+    figure = FIGURES["curves"]()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy", "macro-F1"]
+    assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}
+    assert legend_entries(figure) == {"train", "validation"}
+    assert figure.get_suptitle() == "mlp"
+
+
+@pytest.mark.parametrize(("axis", "scale"), [(0, 1), (1, 0.1), (2, 0.01)])
+def test_curves_show_each_seed_and_the_mean(axis: int, scale: float) -> None:
+    lines: Mapping[str, list[list[float]]] = {"train": [], "validation": []}
+    for line in FIGURES["curves"]().axes[axis].lines:
+        assert list(line.get_xdata()) == [1, 2, 3]  # type: ignore[arg-type]
+        part = {"tab:blue": "train", "tab:orange": "validation"}[str(line.get_color())]
+        lines[part].append((np.asarray(line.get_ydata(), float) / scale).round(6).tolist())
+    assert lines == {
+        "train": [[1, 2, 3], [3, 4, 5], [2, 3, 4]],
+        "validation": [[6, 7, 8], [8, 9, 10], [7, 8, 9]],
+    }
+
+
+def test_curves_of_one_seed_without_validation_are_one_line() -> None:
+    figure = curves_figure("mlp", [row for row in CURVES if (row["seed"], row["part"]) == ("2", "train")])
+    assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
+    assert legend_entries(figure) == {"train"}
+
+
+def test_confusion_shows_shares_with_counts_and_leaves_empty_cells_blank() -> None:
+    axes = FIGURES["confusion"]().axes[0]
+    assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
+        ((0, 0), "75.0%\n30"),
+        ((1, 0), "25.0%\n10"),
+        ((1, 1), "100.0%\n7"),
+    }
+    shares = axes.images[0].get_array()
+    assert shares is not None and shares.tolist() == [[0.75, 0.25], [0.0, 1.0]]
+
+
+def test_confusion_is_labelled() -> None:
+    axes, bar = FIGURES["confusion"]().axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "actual")
+    assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == ["cat", "dog"]
+    assert bar.get_ylabel() == "share of the actual class"
+    assert "mlp" in axes.get_title()
+
+
+def test_confusion_has_a_row_and_a_column_for_each_of_many_long_names() -> None:
+    names = [f"a long class name {index}" for index in range(12)]
+    rows = [confusion_row(actual, predicted, 1, 1 / 12) for actual in names for predicted in names]
+    axes = confusion_figure("mlp", rows).axes[0]
+    assert tick_labels(axes.xaxis) == tick_labels(axes.yaxis) == names
+    assert len(axes.texts) == 144
+
+
+def test_comparison_is_labelled_and_says_what_was_not_run() -> None:
+    figure = FIGURES["comparison"]()
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "test accuracy"
+    assert axes.get_title() == "digits"
+    names = ["measured", "unpublished", "published (not run)", "nothing (not run)"]
+    assert tick_labels(axes.yaxis) == names
+    assert legend_entries(figure) == {"measured, 95 % interval", "published"}
+
+
+def test_comparison_draws_intervals_and_published_figures_from_the_top_down() -> None:
+    (axes,) = FIGURES["comparison"]().axes
+    assert error_bars(axes) == [pytest.approx((0.89, 0.9, 0.92)), pytest.approx((0.79, 0.8, 0.82))]
+    diamonds = [line for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]  # type: ignore[arg-type]
+    assert [line.get_xydata().tolist() for line in diamonds] == [[[0.95, 0]], [[0.97, 2]]]  # type: ignore[union-attr]
+    assert axes.yaxis_inverted()
+
+
+def test_comparison_of_experiments_that_were_never_run_is_drawn(tmp_path: Path) -> None:
+    save_figure(comparison_figure("digits", COMPARISON[2:]), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 1000

@@ -1,0 +1,218 @@
+"""The real DVC runs the real stages on digits, in a private copy of the repository."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import Pipeline
+
+LEARNING_RATE = "experiments.digits-mlp.training.optimizer.lr"
+MLP_STAGES = {"train@digits-mlp", "evaluate@digits-mlp", "compare@digits"}
+ALL_STAGES = MLP_STAGES | {"download@digits", "split@digits", "train@digits-lenet5", "evaluate@digits-lenet5"}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline after `dvc repro compare@digits`; every test leaves it as it was."""
+    pipeline = Pipeline(tmp_path_factory.mktemp("repository"))
+    assert pipeline.repro("compare@digits") == ALL_STAGES
+    pipeline.commit("results")
+    yield pipeline
+    assert pipeline.repro("compare@digits") == set()
+
+
+def test_nothing_runs_twice(pipeline: Pipeline) -> None:
+    assert pipeline.repro("compare@digits") == set()
+
+
+def test_an_edit_runs_its_own_stages_and_taking_it_back_runs_none(pipeline: Pipeline) -> None:
+    before = (pipeline.root / "metrics/comparison/digits.json").read_text()
+    former = pipeline.set(LEARNING_RATE, 0.001)
+    assert pipeline.repro("compare@digits") == MLP_STAGES
+    assert (pipeline.root / "metrics/comparison/digits.json").read_text() != before
+    pipeline.set(LEARNING_RATE, former)
+    assert pipeline.repro("compare@digits") == set()
+    assert (pipeline.root / "metrics/comparison/digits.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "stale"),
+    [
+        ("src/reprolab/tracking.py", set()),
+        ("src/reprolab/models/alexnet32.py", set()),
+        ("src/reprolab/models/lenet5.py", {"train@digits-lenet5", "evaluate@digits-lenet5"}),
+        ("src/reprolab/data/splits.py", ALL_STAGES - {"download@digits", "compare@digits"}),
+        ("src/reprolab/comparison.py", {"compare@digits"}),
+        ("data/baselines.csv", {"compare@digits"}),
+    ],
+)
+def test_an_edited_file_makes_stale_what_it_shapes(pipeline: Pipeline, path: str, stale: set[str]) -> None:
+    file = pipeline.root / path
+    content = file.read_text()
+    file.write_text(content + "\n")
+    status = json.loads(pipeline.run("dvc", "status", "--json", *sorted(ALL_STAGES)).stdout)
+    file.write_text(content)
+    assert set(status) == stale
+
+
+def test_results_and_runs_are_complete(pipeline: Pipeline) -> None:
+    metrics = pipeline.root / "metrics/digits/digits-mlp"
+    assert {path.name for path in metrics.iterdir() if path.suffix} == {
+        "train.json", "curves.csv", "test.json", "classes.csv", "confusion.csv",
+    }  # fmt: skip
+    test = json.loads((metrics / "test.json").read_text())
+    assert (test["images"], test["seeds"], test["parameters"], test["provenance"]) == (899, 1, 4810, "official")
+    assert len((metrics / "curves.csv").read_text().splitlines()) == 1 + 2 * 2
+    comparison = json.loads((pipeline.root / "metrics/comparison/digits.json").read_text())
+    assert [row["experiment"] for row in comparison] == ["digits-mlp", "digits-lenet5"]
+    assert comparison[0]["accuracy"] == test["accuracy"]
+    assert comparison[0]["published_accuracy"] == 0.97
+    runs = {run["name"]: run for run in read_runs(pipeline)}
+    assert set(runs) == {"digits-mlp", "digits-lenet5", "comparison"}
+    assert {run["status"] for run in runs.values()} == {"FINISHED"}
+    assert runs["digits-mlp"]["metrics"]["test_accuracy"] == pytest.approx(test["accuracy"])
+    assert {"train_loss", "validation_accuracy", "test_macro_f1"} <= set(runs["digits-mlp"]["metrics"])
+    assert {"curves.png", "confusion.png"} <= set(runs["digits-mlp"]["artifacts"])
+    assert runs["digits-mlp"]["models"] == 1
+    assert not (pipeline.root / "mlruns").exists()
+
+
+def read_runs(pipeline: Pipeline) -> list[dict[str, object]]:
+    """What MLflow holds, read in a process of its own, since MLflow keeps its store for a process's life."""
+    code = """
+import json, mlflow
+client = mlflow.MlflowClient("sqlite:///mlflow.db")
+experiments = client.search_experiments(filter_string="name = 'digits'")
+runs = client.search_runs([experiment.experiment_id for experiment in experiments])
+print(json.dumps([{
+    "name": run.info.run_name,
+    "status": run.info.status,
+    "metrics": run.data.metrics,
+    "tags": run.data.tags,
+    "artifacts": [file.path for file in client.list_artifacts(run.info.run_id)],
+    "models": len(run.outputs.model_outputs) if run.outputs else 0,
+} for run in runs]))
+"""
+    output = pipeline.run("python", "-c", code).stdout
+    return list(json.loads(output.splitlines()[-1]))
+
+
+def test_experiments_run_aside_and_are_tracked_at_the_root(pipeline: Pipeline) -> None:
+    setting = "experiments.digits-mlp.training.epochs=1"
+    params = (pipeline.root / "params.yaml").read_text()
+    output = pipeline.run("dvc", "exp", "run", "--temp", "--name", "short", "-S", setting, "compare@digits").stdout
+    assert set(re.findall(r"Running stage '(.+)'", output)) == MLP_STAGES
+    assert (pipeline.root / "params.yaml").read_text() == params
+    table = pipeline.run("dvc", "exp", "show", "--csv").stdout
+    assert "short" in table
+    tracked = [run for run in read_runs(pipeline) if "'reprolab.dvc_experiment': 'short'" in str(run["tags"])]
+    assert {run["name"] for run in tracked} == {"digits-mlp", "comparison"}
+    pipeline.run("dvc", "exp", "remove", "short")
+
+
+def test_queued_experiments_run(pipeline: Pipeline) -> None:
+    setting = "experiments.digits-mlp.training.epochs=1"
+    pipeline.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", setting, "train@digits-mlp")
+    assert "queued" in pipeline.run("dvc", "queue", "status").stdout
+    pipeline.run("dvc", "exp", "run", "--run-all")
+    assert "Success" in pipeline.run("dvc", "queue", "status").stdout
+    pipeline.run("dvc", "exp", "remove", "--queue", "queued", check=False)
+
+
+def test_dvc_tells_what_changed(pipeline: Pipeline) -> None:
+    former = pipeline.set(LEARNING_RATE, 0.5)
+    metrics = pipeline.root / "metrics/digits/digits-mlp/test.json"
+    content = metrics.read_text()
+    metrics.write_text(content.replace('"seeds": 1', '"seeds": 7'))
+    params = pipeline.run("dvc", "params", "diff").stdout
+    changed = pipeline.run("dvc", "metrics", "diff").stdout
+    metrics.write_text(content)
+    pipeline.set(LEARNING_RATE, former)
+    assert re.search(rf"{re.escape(LEARNING_RATE)}\s+{former}\s+0.5", params)
+    assert re.search(r"digits-mlp/test.json\s+seeds\s+1\s+7\s+6", changed)
+
+
+def test_plots_show_curves_and_confusion(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.run("dvc", "plots", "show", "--out", str(tmp_path), check=False)
+    page = (tmp_path / "index.html").read_text()
+    for experiment in ("digits-mlp", "digits-lenet5"):
+        for plot in ("curves.csv", "confusion.csv", "classes.csv"):
+            assert f"metrics/digits/{experiment}/{plot}" in page
+    assert "share of the actual class" in page
+    images = {path.name for path in (tmp_path / "static").iterdir()}
+    assert {"workspace_figures_digits-mlp_curves.png", "workspace_metrics_comparison_digits.png"} <= images
+
+
+def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline: Pipeline, tmp_path: Path) -> None:
+    former = pipeline.set("experiments.digits-lenet5.training.epochs", 40)
+    command = ["python", "stages/train.py", "digits-lenet5", "data/splits/digits"]
+    outputs = [str(tmp_path / "model"), str(tmp_path / "metrics")]
+    environment = pipeline.environment(PYTHONPATH="src")
+    with subprocess.Popen(
+        [*command, *outputs], cwd=pipeline.root, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "epoch 5:" in line:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    assert not (tmp_path / "model").exists()
+    assert runs_of("digits-lenet5", pipeline, "RUNNING") == 1
+
+    resumed = pipeline.run(*command, *outputs, PYTHONPATH="src").stdout
+    trained = [int(number) for number in re.findall(r"epoch (\d+):", resumed)]
+    assert 5 <= trained[0] <= 8 and trained[-1] == 40
+    assert runs_of("digits-lenet5", pipeline, "RUNNING") == 0
+    assert runs_of("digits-lenet5", pipeline, "FINISHED") == 2
+    assert not list((pipeline.root / ".reprolab/checkpoints").iterdir())
+
+    # Without a store that can be written, as a whole: neither the kill nor MLflow shapes the weights.
+    others = [str(tmp_path / "other-model"), str(tmp_path / "other-metrics")]
+    whole = pipeline.run(*command, *others, PYTHONPATH="src", MLFLOW_TRACKING_URI="sqlite:////nowhere/mlflow.db")
+    pipeline.set("experiments.digits-lenet5.training.epochs", former)
+    assert "warning: MLflow is off for this stage: sqlite:////nowhere/mlflow.db" in whole.stdout
+    weights = "seed-0.safetensors"
+    assert (tmp_path / "model" / weights).read_bytes() == (tmp_path / "other-model" / weights).read_bytes()
+
+
+def runs_of(name: str, pipeline: Pipeline, status: str) -> int:
+    return sum(run["name"] == name and run["status"] == status for run in read_runs(pipeline))
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("train.py no-such-experiment data/splits/digits {0} {0}", "unknown experiment 'no-such-experiment'"),
+        ("train.py digits-mlp no/such/folder {0} {0}", "no/such/folder/train.safetensors is missing"),
+        ("evaluate.py data/splits/digits no/such/model {0} {0}", "no/such/model/model.json is missing"),
+        ("split.py digits no/such/raw {0}", "no/such/raw/digits.npz cannot be read"),
+        ("compare.py digits no/such/metrics data/baselines.csv {0}", "no/such/metrics is missing"),
+        ("compare.py digits metrics/digits no-such-file.csv {0}", "no-such-file.csv is missing"),
+    ],
+)
+def test_a_missing_input_is_told_without_a_traceback(
+    pipeline: Pipeline, tmp_path: Path, command: str, expected: str
+) -> None:
+    script, *arguments = command.format(tmp_path / "output").split()
+    found = pipeline.run("python", f"stages/{script}", *arguments, check=False, PYTHONPATH="src")
+    assert found.returncode == 1
+    assert expected in found.stdout
+    assert "Traceback" not in found.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mistake_in_the_parameters_loses_nothing(pipeline: Pipeline) -> None:
+    former = pipeline.set(LEARNING_RATE, -1)
+    found = pipeline.run("dvc", "repro", "compare@digits", check=False)
+    assert found.returncode != 0
+    assert f"{LEARNING_RATE}: found -1; it should be greater than 0" in found.stdout
+    assert "Traceback" not in found.stdout
+    pipeline.set(LEARNING_RATE, former)
+    assert pipeline.repro("compare@digits") == set()
+    assert pipeline.run("git", "status", "--porcelain").stdout == ""

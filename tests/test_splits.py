@@ -1,0 +1,182 @@
+"""Parts of a data set that share no example, and their files."""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reprolab.config import SplitConfig
+from reprolab.data.sources import SourceData
+from reprolab.data.splits import PARTS, Part, load_info, load_part, load_training_data, make_split, save_split
+from reprolab.errors import InputError
+from tests.conftest import make_source
+
+
+def images_of(part: Part) -> list[bytes]:
+    return [image.tobytes() for image in part.inputs]
+
+
+def examples_of(part: Part) -> Counter[tuple[bytes, int]]:
+    return Counter(zip(images_of(part), part.labels.tolist(), strict=True))
+
+
+def with_training_part(source: SourceData, chosen: np.ndarray) -> SourceData:
+    return dataclasses.replace(
+        source, train_inputs=source.train_inputs[chosen], train_labels=source.train_labels[chosen]
+    )
+
+
+@pytest.mark.parametrize("validation", [15, 0.25])
+def test_validation_takes_its_count_or_share_of_every_class(validation: float) -> None:
+    parts = make_split(make_source(), SplitConfig(validation=validation, seed=0))
+    assert np.bincount(parts["validation"].labels).tolist() == [5, 5, 5]
+    assert np.bincount(parts["train"].labels).tolist() == [15, 15, 15]
+
+
+def test_validation_keeps_the_proportions_of_unequal_classes() -> None:
+    source = with_training_part(make_source(per_class=40), np.r_[0:40, 40:60, 80:90])
+    parts = make_split(source, SplitConfig(validation=0.2, seed=0))
+    assert np.bincount(parts["validation"].labels).tolist() == [8, 4, 2]
+
+
+def test_split_deals_out_every_training_example_once_and_leaves_the_test_part() -> None:
+    source = make_source()
+    parts = make_split(source, SplitConfig(validation=12, seed=0))
+    dealt = examples_of(parts["train"]) + examples_of(parts["validation"])
+    assert dealt == examples_of(Part(source.train_inputs, source.train_labels))
+    np.testing.assert_array_equal(parts["test"].inputs, source.test_inputs)
+    np.testing.assert_array_equal(parts["test"].labels, source.test_labels)
+
+
+def test_parts_share_no_image() -> None:
+    parts = make_split(make_source(), SplitConfig(validation=12, seed=0))
+    train, validation, test = (set(images_of(parts[name])) for name in PARTS)
+    assert train.isdisjoint(validation)
+    assert test.isdisjoint(train | validation)
+
+
+def test_seed_alone_decides_what_is_held_out() -> None:
+    first, again, other = (
+        make_split(make_source(), SplitConfig(validation=12, seed=seed))["validation"] for seed in (0, 0, 1)
+    )
+    assert images_of(first) == images_of(again)
+    assert set(images_of(first)) != set(images_of(other))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_of_an_image_stay_on_one_side(seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(np.r_[0:60, 0:60, 0:6])
+    parts = make_split(with_training_part(make_source(), order), SplitConfig(validation=0.3, seed=seed))
+    assert set(images_of(parts["train"])).isdisjoint(images_of(parts["validation"]))
+    assert len(parts["train"]) + len(parts["validation"]) == 126
+
+
+def test_contaminated_test_part_is_refused_with_the_pairs() -> None:
+    source = make_source()
+    source.test_inputs[3] = source.train_inputs[41]
+    source.test_inputs[8] = source.train_inputs[0]
+    with pytest.raises(InputError, match=r"2 of 60 test examples .*\(test 3 = train 41, test 8 = train 0\)"):
+        make_split(source, SplitConfig(validation=12, seed=0))
+
+
+def test_long_contamination_is_counted_and_shortened() -> None:
+    source = make_source()
+    source.test_inputs[:13] = source.train_inputs[:13]
+    with pytest.raises(InputError, match=r"13 of 60 .* test 9 = train 9 and 3 more\)"):
+        make_split(source, SplitConfig(validation=12, seed=0))
+
+
+@pytest.mark.parametrize("validation", [2, 60, 0.01, 0.99])
+def test_validation_without_room_for_every_class_is_refused(validation: float) -> None:
+    with pytest.raises(InputError, match=rf"split\.validation: {validation} does not fit 60 .* of 3 classes"):
+        make_split(make_source(), SplitConfig(validation=validation, seed=0))
+
+
+def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> None:
+    source = make_source(shape=(3, 8, 8))
+    source.train_inputs[:, 1] //= 2
+    source.train_inputs[:, 2] //= 5
+    source.test_inputs[:] = np.arange(180, 240, dtype=np.uint8)[:, None, None, None]
+    parts = make_split(source, SplitConfig(validation=30, seed=0))
+    info = save_split(parts, source, "noise", tmp_path)
+    scaled = parts["train"].inputs / 255
+    assert info.mean == pytest.approx(scaled.mean(axis=(0, 2, 3)), abs=1e-6)
+    assert info.std == pytest.approx(scaled.std(axis=(0, 2, 3)), abs=1e-6)
+    with_validation = np.concatenate([scaled, parts["validation"].inputs / 255])
+    assert info.mean != pytest.approx(with_validation.mean(axis=(0, 2, 3)), abs=1e-6)
+
+
+def test_parts_are_read_back_bit_for_bit(split_folder: Path) -> None:
+    parts = make_split(make_source(), SplitConfig(validation=12, seed=0))
+    for name in PARTS:
+        loaded = load_part(split_folder, name)
+        assert (loaded.inputs.dtype.name, loaded.labels.dtype.name) == ("uint8", "int64")
+        np.testing.assert_array_equal(loaded.inputs, parts[name].inputs)
+        np.testing.assert_array_equal(loaded.labels, parts[name].labels)
+
+
+def test_files_of_a_split_are_the_same_bytes_each_time(split_folder: Path, tmp_path: Path) -> None:
+    source = make_source()
+    save_split(make_split(source, SplitConfig(validation=12, seed=0)), source, "noise", tmp_path)
+    for path in split_folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_split_json_describes_the_split(split_folder: Path) -> None:
+    content = json.loads((split_folder / "split.json").read_text())
+    statistics = content.pop("mean") + content.pop("std")
+    hashes = content.pop("sha256")
+    assert content == {
+        "dataset": "noise",
+        "provenance": "official",
+        "classes": ["class 0", "class 1", "class 2"],
+        "shape": [1, 8, 8],
+        "sizes": {"train": 48, "validation": 12, "test": 60},
+    }
+    assert [round(number * 255) for number in statistics] == [87, 71]
+    for name in PARTS:
+        part = load_part(split_folder, name)
+        assert hashes[name] == hashlib.sha256(part.inputs.tobytes() + part.labels.tobytes()).hexdigest()
+
+
+def test_split_json_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
+    source = dataclasses.replace(make_source(), provenance="JPEG stand-in (quality 75)")
+    info = save_split(make_split(source, SplitConfig(validation=12, seed=0)), source, "noise", tmp_path)
+    assert load_info(tmp_path) == info
+    assert info.provenance == "JPEG stand-in (quality 75)"
+
+
+@pytest.mark.parametrize("size", [0, 7, 1000])
+def test_truncated_part_is_refused(split_folder: Path, size: int) -> None:
+    path = split_folder / "train.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError, match=r"train\.safetensors is damaged .*run `dvc repro -f split@noise`"):
+        load_part(split_folder, "train")
+
+
+def test_missing_part_is_refused(split_folder: Path) -> None:
+    (split_folder / "test.safetensors").unlink()
+    with pytest.raises(InputError, match=r"test\.safetensors is missing: run `dvc repro split@noise`"):
+        load_part(split_folder, "test")
+
+
+def test_training_sees_its_two_parts_and_never_the_test_part(split_folder: Path) -> None:
+    (split_folder / "test.safetensors").unlink()
+    data = load_training_data(split_folder, "train")
+    assert data.info == load_info(split_folder)
+    assert images_of(data.train) == images_of(load_part(split_folder, "train"))
+    assert data.validation is not None
+    assert images_of(data.validation) == images_of(load_part(split_folder, "validation"))
+
+
+def test_training_on_both_parts_joins_them_and_never_sees_the_test_part(split_folder: Path) -> None:
+    (split_folder / "test.safetensors").unlink()
+    data = load_training_data(split_folder, "train+validation")
+    train, validation = load_part(split_folder, "train"), load_part(split_folder, "validation")
+    assert data.validation is None
+    assert images_of(data.train) == images_of(train) + images_of(validation)
+    assert data.train.labels.tolist() == [*train.labels.tolist(), *validation.labels.tolist()]
