@@ -14,6 +14,7 @@ from tests.pipeline import Pipeline
 
 LEARNING_RATE = "experiments.digits-mlp.training.optimizer.lr"
 MLP_STAGES = {"train@digits-mlp", "evaluate@digits-mlp", "compare@digits"}
+NOTHING: set[str] = set()
 ALL_STAGES = MLP_STAGES | {"download@digits", "split@digits", "train@digits-lenet5", "evaluate@digits-lenet5"}
 
 
@@ -44,8 +45,8 @@ def test_an_edit_runs_its_own_stages_and_taking_it_back_runs_none(pipeline: Pipe
 @pytest.mark.parametrize(
     ("path", "stale"),
     [
-        ("src/reprolab/tracking.py", set()),
-        ("src/reprolab/models/alexnet32.py", set()),
+        ("src/reprolab/tracking.py", NOTHING),
+        ("src/reprolab/models/alexnet32.py", NOTHING),
         ("src/reprolab/models/lenet5.py", {"train@digits-lenet5", "evaluate@digits-lenet5"}),
         ("src/reprolab/data/splits.py", ALL_STAGES - {"download@digits", "compare@digits"}),
         ("src/reprolab/comparison.py", {"compare@digits"}),

@@ -57,5 +57,5 @@ def _make_cuda_repeatable() -> None:
     # cuBLAS reads it when it first starts: https://docs.pytorch.org/docs/stable/notes/randomness.html
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
