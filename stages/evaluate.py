@@ -29,7 +29,8 @@ def main() -> None:
 
     with atomic_directory(arguments.figures) as folder:
         save_figure(curves_figure(info.name, read_csv(arguments.metrics / "curves.csv")), folder / "curves.png")
-        save_figure(confusion_figure(info.name, confusion), folder / "confusion.png")
+        together = ", all seeds together" if len(evaluation.scores) > 1 else ""
+        save_figure(confusion_figure(f"{info.name}, test part{together}", confusion), folder / "confusion.png")
     write_csv(arguments.metrics / "confusion.csv", confusion)
     write_csv(arguments.metrics / "classes.csv", evaluation.class_rows())
     write_json(arguments.metrics / "test.json", summary)

@@ -1,6 +1,7 @@
 """Small real data and a private workspace for every test."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from reprolab.config import SplitConfig
 from reprolab.data.sources import SourceData
 from reprolab.data.splits import make_split, save_split
+from reprolab.tracking import Run, Store
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -42,3 +44,40 @@ def split_folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     save_split(make_split(source, SplitConfig(validation=12, seed=0)), source, "noise", folder)
     return folder
+
+
+def use(folder: Path, patch: pytest.MonkeyPatch, uri: str = "") -> Path:
+    """Make `folder/root` the repository's root, and an empty folder beside it the working directory."""
+    for name in ("root", "elsewhere"):
+        (folder / name).mkdir(exist_ok=True)
+    patch.setenv("DVC_ROOT", str(folder / "root"))
+    patch.chdir(folder / "elsewhere")
+    # An empty one is none. MLflow sets it for its children; the patch takes it away again.
+    patch.setenv("MLFLOW_TRACKING_URI", uri)
+    return folder / "root"
+
+
+@pytest.fixture(scope="module")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds a root with MLflow's files, which take seconds to set up."""
+    folder = tmp_path_factory.mktemp("initialised")
+    with pytest.MonkeyPatch.context() as patch:
+        use(folder, patch)
+        Store("first")
+    return folder
+
+
+@pytest.fixture
+def root(initialised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return use(initialised, monkeypatch)
+
+
+@pytest.fixture
+def store(root: Path, request: pytest.FixtureRequest) -> Store:
+    """A data set of its own for each test."""
+    return Store(request.node.name)
+
+
+def stored(run: Run) -> Any:
+    """The run as MLflow has it."""
+    return run.store.call("get_run", run.id)

@@ -36,6 +36,7 @@ def published(value: float, experiment: str = "mlp", metric: str = "accuracy") -
         "value": value,
         "sheet": "lab9",
         "condition": "after 5 epochs",
+        "stand_in": False,
     }
 
 
@@ -82,6 +83,7 @@ def test_row_without_a_published_figure_holds_what_was_measured(tmp_path: Path) 
         "high": 0.943318,
         **dict.fromkeys(["published_accuracy", "published_macro_f1", "published_loss"]),
         **dict.fromkeys(["difference", "published_is", "sheet", "condition"]),
+        "stand_in": False,
     }
 
 
@@ -93,6 +95,7 @@ def test_experiment_that_was_not_run_still_shows_the_published_figure(tmp_path: 
         "published_accuracy": 0.9,
         "sheet": "lab9",
         "condition": "after 5 epochs",
+        "stand_in": False,
     }
 
 
@@ -150,11 +153,16 @@ def test_baselines_of_the_repository_are_valid() -> None:
             f"{HEADER}\ndigits,mlp,accuracy,0.9,s,c\ndigits,mlp,acuracy,0.9,s,c\n",
             "line 3: unknown metric 'acuracy' (did you mean 'accuracy'?); allowed: accuracy, macro_f1, loss",
         ),
-        (f"{HEADER}\ndigits,mlp,loss,ca. 5,s,c\n", "line 2: the value 'ca. 5' is not a number"),
+        (f"{HEADER}\ndigits,mlp,loss,ca. 5,s,c\n", "line 2: found the value 'ca. 5'; loss is a number from 0 to inf"),
+        (
+            f"{HEADER}\nd,mlp,accuracy,98.5,s,c\n",
+            "line 2: found the value '98.5'; accuracy is a number from 0 to 1",
+        ),
+        (f"{HEADER}\nd,mlp,loss,1,s,c\nd,mlp,loss,2,s,c\n", "line 3: a second loss of mlp; keep one"),
         (f"{HEADER}\ndigits,mlp,loss,0.5\n", "line 2: lacks sheet, condition"),
         ("dataset,experiment,metric\ndigits,mlp,loss\n", "line 2: lacks value, sheet, condition"),
     ],
-    ids=["unknown metric", "not a number", "short line", "missing column"],
+    ids=["unknown metric", "not a number", "percent", "twice", "short line", "missing column"],
 )
 def test_bad_baselines_are_refused_by_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "baselines.csv"
@@ -212,3 +220,22 @@ def test_prune_removes_leftovers_only(params: Params, capsys: pytest.CaptureFixt
     assert all(path.exists() for path in kept)
     prune(params)
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_prune_and_results_in_a_fresh_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = load_params(REPOSITORY / "params.yaml")
+    prune(params)
+    with pytest.raises(InputError, match="README"):
+        results(params)
+    Path("README.md").write_text(END + BEGIN)
+    with pytest.raises(InputError, match="README"):
+        results(params)
+
+
+@pytest.mark.parametrize("row", ["a,b,accuracy,nan,s,c", "a,b,accuracy,inf,s,c", "a,b,accuracy,0.9,s,after 5, best"])
+def test_more_bad_baselines(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "baselines.csv"
+    path.write_text("dataset,experiment,metric,value,sheet,condition\n" + row + "\n")
+    with pytest.raises(InputError, match="line 2"):
+        load_baselines(path)

@@ -38,6 +38,7 @@ def comparison_row(experiment: str, accuracy: float | None, published: float | N
         "low": low,
         "high": high,
         "published_accuracy": published,
+        "stand_in": False,
     }
 
 
@@ -110,7 +111,7 @@ def test_curves_have_an_axis_for_each_score() -> None:
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy", "macro-F1"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}
     assert legend_entries(figure) == {"train", "validation"}
-    assert figure.get_suptitle() == "mlp"
+    assert figure.get_suptitle() == "mlp (thin: each seed, bold: their mean)"
 
 
 @pytest.mark.parametrize(("axis", "scale"), [(0, 1), (1, 0.1), (2, 0.01)])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_results_and_runs_are_complete(pipeline: Pipeline) -> None:
     assert not (pipeline.root / "mlruns").exists()
 
 
-def read_runs(pipeline: Pipeline) -> list[dict[str, object]]:
+def read_runs(pipeline: Pipeline) -> list[dict[str, Any]]:
     """What MLflow holds, read in a process of its own, since MLflow keeps its store for a process's life."""
     code = """
 import json, mlflow

@@ -3,14 +3,9 @@
 import os
 import platform
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,41 +16,10 @@ from reprolab.config import Experiment
 from reprolab.data.splits import SplitInfo
 from reprolab.inputs import StageInputs
 from reprolab.tracking import ERROR, INPUTS, PARENT, PROCESS, SEED, STAGE, Run, Store, TrainingRun, flatten, origin
+from tests.conftest import stored, use
 
 SPLIT = SplitInfo("noise", "stand-in", ["a", "b", "c"], [1, 8, 8], [0.5], [0.25], {}, {})
 STAGE_INPUTS = StageInputs(stage="train@noise-mlp", hash="h" * 64, data="d" * 64, code="c" * 64)
-
-
-def use(folder: Path, patch: pytest.MonkeyPatch, uri: str = "") -> Path:
-    """Make `folder/root` the repository's root, and an empty folder beside it the working directory."""
-    for name in ("root", "elsewhere"):
-        (folder / name).mkdir(exist_ok=True)
-    patch.setenv("DVC_ROOT", str(folder / "root"))
-    patch.chdir(folder / "elsewhere")
-    # An empty one is none. MLflow sets it for its children; the patch takes it away again.
-    patch.setenv("MLFLOW_TRACKING_URI", uri)
-    return folder / "root"
-
-
-@pytest.fixture(scope="module")
-def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds a root with MLflow's files, which take seconds to set up."""
-    folder = tmp_path_factory.mktemp("initialised")
-    with pytest.MonkeyPatch.context() as patch:
-        use(folder, patch)
-        Store("first")
-    return folder
-
-
-@pytest.fixture
-def root(initialised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return use(initialised, monkeypatch)
-
-
-@pytest.fixture
-def store(root: Path, request: pytest.FixtureRequest) -> Store:
-    """A data set of its own for each test."""
-    return Store(request.node.name)
 
 
 def model_info(seeds: tuple[int, ...] = (0,), inputs: str = "inputs") -> ModelInfo:
@@ -66,11 +30,6 @@ def model_info(seeds: tuple[int, ...] = (0,), inputs: str = "inputs") -> ModelIn
         "training": {"epochs": 2, "batch_size": 4, "optimizer": {"name": "adam", "lr": 0.003}, "seeds": seeds},
     }
     return ModelInfo.of("noise-mlp", Experiment.model_validate(settings), SPLIT, inputs)
-
-
-def stored(run: Run) -> Any:
-    """The run as MLflow has it."""
-    return run.store.call("get_run", run.id)
 
 
 def history(run: Run, metric: str) -> list[tuple[int, float]]:
@@ -256,7 +215,7 @@ def test_run_of_a_dead_process_is_ended_and_that_of_a_living_one_is_not(root: Pa
     assert stored(run).info.status == "KILLED"
 
 
-def test_model_scores_other_numbers_of_images_as_its_classifier_does(store: Store) -> None:
+def test_model_scores_other_numbers_of_images_as_its_classifier_does(store: Store, root: Path) -> None:
     import mlflow
 
     classifier = build_classifier(Experiment.model_validate(model_info().experiment, strict=False), SPLIT).eval()
@@ -265,107 +224,8 @@ def test_model_scores_other_numbers_of_images_as_its_classifier_does(store: Stor
     with run.in_progress():
         run.log_model(classifier, images[:2].numpy())
     (output,) = stored(run).outputs.model_outputs
-    loaded = mlflow.pytorch.load_model(f"models:/{output.model_id}")
-    for count in (1, 2, 7):
-        torch.testing.assert_close(loaded(images[:count]), predict(classifier, images[:count]), check_stride=False)
+    (program,) = root.glob(f"mlartifacts/models/{output.model_id}/**/*.pt2")
+    for loaded in (mlflow.pytorch.load_model(f"models:/{output.model_id}"), torch.export.load(program).module()):
+        for count in (1, 2, 7):
+            torch.testing.assert_close(loaded(images[:count]), predict(classifier, images[:count]), check_stride=False)
     assert stored(run).info.status == "FINISHED"
-
-
-def use_everything(store: Store, folder: Path) -> None:
-    (folder / "file").touch()
-    store.end_dead_runs()
-    run = TrainingRun(store, model_info(seeds=(0, 1)))
-    with run.in_progress(), run.of_seed(1).in_progress() as seed_run:
-        seed_run.log_epoch(epoch(1))
-        seed_run.log_scores({"accuracy": 0.9})
-        seed_run.log_files(folder / "file")
-        seed_run.log_model(torch.nn.Identity(), None)
-
-
-@pytest.mark.parametrize("kind", ["directory", "garbage", "server"])
-def test_work_goes_on_without_a_store_that_cannot_be_reached(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    down = f"http://127.0.0.1:{unused_port()}"
-    database = use(tmp_path, monkeypatch, down if kind == "server" else "") / "mlflow.db"
-    if kind == "directory":
-        database.mkdir()
-    elif kind == "garbage":
-        database.write_text("this is no database. " * 100)
-    started = time.monotonic()
-    use_everything(Store("noise"), tmp_path)
-    assert time.monotonic() - started < (20 if kind == "server" else 2)
-    told = capfd.readouterr().err
-    uri = down if kind == "server" else f"sqlite:///{database}"
-    assert told.startswith(f"warning: MLflow is off for this stage: {uri}: ")
-    assert told.count("\n") == 1
-
-
-def test_after_the_first_failure_nothing_is_tried_or_told_again(
-    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run = store.run("a run", {INPUTS: "1"})
-    store.call("delete_run", "no such run")
-    assert capfd.readouterr().err.count("warning: MLflow is off for this stage: ") == 1
-    use_everything(store, tmp_path)
-    assert capfd.readouterr().err == ""
-    assert not store.run("another run", {INPUTS: "2"}).id
-    assert store.call("get_run", run.id) is None
-
-
-def unused_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
-def server(initialised: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a running `mlflow server` with a store of its own."""
-    shutil.copy(initialised / "root" / "mlflow.db", tmp_path / "server.db")
-    port = unused_port()
-    options = f"--host 127.0.0.1 --port {port} --workers 1 --backend-store-uri sqlite:///{tmp_path}/server.db".split()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *options, "--artifacts-destination", str(tmp_path / "artifacts")],
-        cwd=tmp_path,
-        env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert process.poll() is None
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    pytest.fail("the server does not answer")
-
-
-def test_runs_and_their_files_arrive_at_a_server(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    root = use(tmp_path, monkeypatch, uri=server)
-    (tmp_path / "scores.csv").write_text("scores")
-    run = TrainingRun(Store("noise"), model_info())
-    more_than_fit_into_a_request = range(1, 301)
-    with run.in_progress():
-        for number in more_than_fit_into_a_request:
-            run.log_epoch(epoch(number))
-        run.log_files(tmp_path / "scores.csv")
-    assert stored(run).info.status == "FINISHED"
-    for metric in ("train_loss", "images_per_second"):
-        assert [step for step, _ in history(run, metric)] == list(more_than_fit_into_a_request)
-    assert TrainingRun(Store("noise"), model_info()).id == run.id
-    (artifact,) = (tmp_path / "artifacts").rglob("scores.csv")
-    assert artifact.read_text() == "scores"
-    assert list(root.iterdir()) == []
-    assert "warning: MLflow is off" not in capfd.readouterr().err

@@ -62,12 +62,12 @@ def prune(params: Params) -> None:
 def results(params: Params) -> None:
     """Write the comparison of every data set between the README's two marks."""
     readme = Path("README.md")
-    text = readme.read_text()
-    if BEGIN not in text or END not in text:
+    head, begin, rest = (readme.read_text() if readme.exists() else "").partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
         raise InputError(f"{readme} lacks the lines {BEGIN.strip()} and {END.strip()}: add them where the tables go")
-    head, rest = text.split(BEGIN)
     with atomic_file(readme) as partial:
-        partial.write_text(head + BEGIN + results_section(params) + END + rest.split(END)[1])
+        partial.write_text(head + BEGIN + results_section(params) + END + tail)
 
 
 def results_section(params: Params) -> str:

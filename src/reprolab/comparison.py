@@ -1,5 +1,6 @@
 """Measured against published figures, with what the size of the test part and the seeds can tell."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,22 @@ def load_baselines(path: Path) -> list[Row]:
                 f"{path}, line {line}: unknown metric '{row['metric']}'{did_you_mean(row['metric'], SCORES)}; "
                 f"allowed: {', '.join(SCORES)}"
             )
+        if None in row:
+            raise InputError(
+                f"{path}, line {line}: more than {len(BASELINE_COLUMNS)} cells; quote one with a comma in it"
+            )
         try:
-            rows.append({**row, "value": float(row["value"])})
+            value = float(row["value"])
         except ValueError:
-            raise InputError(f"{path}, line {line}: the value '{row['value']}' is not a number") from None
+            value = math.nan
+        most = math.inf if row["metric"] == "loss" else 1
+        if not (0 <= value <= most and math.isfinite(value)):
+            raise InputError(
+                f"{path}, line {line}: found the value '{row['value']}'; {row['metric']} is a number from 0 to {most}"
+            )
+        if any(all(row[key] == other[key] for key in ("dataset", "experiment", "metric")) for other in rows):
+            raise InputError(f"{path}, line {line}: a second {row['metric']} of {row['experiment']}; keep one")
+        rows.append({**row, "value": value})
     return rows
 
 
@@ -78,6 +91,7 @@ def _row(name: str, test: Row | None, published: dict[str, Row]) -> Row:
     }
     for key in ("seeds", "images", "parameters", "images_per_second", "provenance"):
         row[key] = test[key] if test else None
+    row["stand_in"] = row["provenance"] not in (None, "official")
     if test:
         row["low"], row["high"] = wilson_interval(test["accuracy"], test["images"])
         if (figure := row["published_accuracy"]) is not None:

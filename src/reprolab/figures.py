@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reprolab.files import atomic_file
 
@@ -28,7 +29,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 def curves_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
     """Loss, accuracy and macro-F1 by epoch, from the rows of `curves.csv`: each seed thin, their mean bold."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    figure.suptitle(title)
+    seeds_told = " (thin: each seed, bold: their mean)" if len({row["seed"] for row in rows}) > 1 else ""
+    figure.suptitle(title + seeds_told)
     parts = list(dict.fromkeys(row["part"] for row in rows))
     for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
         for part in parts:
@@ -43,7 +45,7 @@ def curves_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
             marker = "o" if len(epochs) <= 30 else ""
             axis.plot(epochs, curves.mean(0), color=COLORS[part], label=part, marker=marker, markersize=3)
         axis.set(xlabel="epoch", ylabel=label)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
     axes[0].legend()
     return figure
@@ -60,9 +62,12 @@ def confusion_figure(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     for i, j in np.ndindex(size, size):
         if counts[i, j]:
             color = "white" if shares[i, j] > 0.5 else "black"
-            axis.text(j, i, f"{shares[i, j]:.1%}\n{counts[i, j]}", ha="center", va="center", color=color, fontsize=7)
+            share = f"{shares[i, j]:.1%}" if shares[i, j] >= 0.001 else "<0.1%"
+            axis.text(j, i, f"{share}\n{counts[i, j]}", ha="center", va="center", color=color, fontsize=7)
     axis.set(title=title, xlabel="predicted", ylabel="actual")
-    axis.set_xticks(range(size), classes, rotation=0 if max(map(len, classes)) < 4 else 45)
+    axis.set_xticks(range(size), classes)
+    if max(map(len, classes)) > 3:
+        plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(size), classes)
     figure.colorbar(image, label="share of the actual class")
     return figure
@@ -76,13 +81,14 @@ def comparison_figure(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
             reach = [[row["accuracy"] - row["low"]], [row["high"] - row["accuracy"]]]
             axis.errorbar(row["accuracy"], position, xerr=reach, fmt="o", color="tab:blue", capsize=4)
         if row["published_accuracy"] is not None:
-            axis.plot(row["published_accuracy"], position, "D", color="tab:red", markersize=6, fillstyle="none")
-    names = [row["experiment"] + (" (not run)" if row["accuracy"] is None else "") for row in rows]
+            axis.plot(row["published_accuracy"], position, "D", color="tab:red", fillstyle="none", zorder=3)
+    names = [row["experiment"] + (" †" if row["stand_in"] else "") for row in rows]
+    names = [name + (" (not run)" if row["accuracy"] is None else "") for name, row in zip(names, rows, strict=True)]
     axis.set_yticks(range(len(rows)), names)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set(title=title, xlabel="test accuracy")
     axis.errorbar([], [], xerr=[], fmt="o", color="tab:blue", capsize=4, label="measured, 95 % interval")
     axis.plot([], [], "D", color="tab:red", fillstyle="none", label="published")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28 if len(rows) < 5 else -0.15), ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     axis.grid(axis="x", alpha=0.3)
     return figure

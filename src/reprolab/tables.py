@@ -19,7 +19,7 @@ def comparison_table(rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> list[str]:
     published = row["published_accuracy"]
-    name = f"`{row['experiment']}`" + (" †" if _is_stand_in(row) else "")
+    name = f"`{row['experiment']}`" + (" †" if row["stand_in"] else "")
     if row["accuracy"] is None:
         return [name, "", "not run", "", _number(published), "", "", "", "", ""]
     return [
@@ -42,15 +42,11 @@ def _notes(rows: Sequence[Row]) -> str:
         if row["sheet"]:
             conditions.setdefault(f"{row['sheet']}: {row['condition']}", []).append(f"`{row['experiment']}`")
     notes = [f"{', '.join(names)} — published in {source}." for source, names in conditions.items()]
-    for provenance in dict.fromkeys(row["provenance"] for row in rows if _is_stand_in(row)):
+    for provenance in dict.fromkeys(row["provenance"] for row in rows if row["stand_in"]):
         notes.append(f"† trained and tested on a {provenance}, not on the official images.")
     if any((row["seeds"] or 1) > 1 for row in rows):
         notes.append("± is the standard deviation over the seeds; in brackets, the published figure.")
     return "\n" + "".join(f"- {note}\n" for note in notes) if notes else ""
-
-
-def _is_stand_in(row: Row) -> bool:
-    return row["provenance"] not in (None, "official")
 
 
 def _with_deviation(row: Row, score: str) -> str:

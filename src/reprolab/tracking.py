@@ -4,6 +4,7 @@ The only module that imports mlflow. The store is SQLite at the repository's roo
 says otherwise. A run has an identity, the hash of its stage's inputs: the same inputs find the same run again.
 """
 
+import fcntl
 import logging
 import os
 import platform
@@ -29,32 +30,32 @@ if TYPE_CHECKING:
     from reprolab.classifier import ModelInfo
 
 T = TypeVar("T")
+SQLITE = "sqlite:///"
 
 PARENT = "mlflow.parentRunId"
 INPUTS, STAGE, SEED, ERROR = "reprolab.inputs", "reprolab.stage", "reprolab.seed", "reprolab.error"
 MACHINE, PROCESS = "reprolab.machine", "reprolab.process"
 BUSY_SECONDS = 5
 SEND_EVERY_SECONDS = 1.0
-MOST_METRICS = 1000  # MLflow refuses more in one batch
 
 
 class Store:
     """The MLflow experiment of a data set. After the first failure, which is told, its calls do nothing."""
 
     def __init__(self, dataset: str) -> None:
-        self._available = True
+        self.available = True
         self._client: Any = None
         self._experiment_id = ""
         self.attempt(lambda: self._connect(dataset))
 
     def attempt(self, action: Callable[[], T]) -> T | None:
         """What `action` returns, or None when MLflow fails."""
-        if not self._available:
+        if not self.available:
             return None
         try:
             return action()
         except Exception as error:  # whatever a store, a network or a server may raise
-            self._available = False
+            self.available = False
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(
                 f"warning: MLflow is off for this stage: {tracking_uri()}: {reason}. The results are in files all "
@@ -73,6 +74,8 @@ class Store:
         conditions = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
         for found in self.call("search_runs", [self._experiment_id], conditions) or []:
             if found.data.tags.get(PARENT) == parent:
+                if ERROR in found.data.tags:
+                    self.call("delete_tag", found.info.run_id, ERROR)
                 return Run(self, found.info.run_id)
         created = self.call("create_run", self._experiment_id, tags=tags, run_name=name)
         return Run(self, created.info.run_id if created else "")
@@ -90,16 +93,20 @@ class Store:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         uri = tracking_uri()
-        beside_store = None if os.environ.get("MLFLOW_TRACKING_URI") else (repository_root() / "mlartifacts").as_uri()
-        _check_sqlite(uri)
-        import mlflow
+        database = Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
+        with _one_at_a_time(database):
+            if database:
+                _check_sqlite(database)
+            import mlflow
 
-        for noisy in ("alembic", "mlflow"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(uri)
-        self._client = mlflow.MlflowClient()
-        self._experiment_id = _experiment_id(self._client, dataset, beside_store)
+            for noisy in ("alembic", "mlflow"):
+                logging.getLogger(noisy).setLevel(logging.CRITICAL)  # MLflow logs a traceback before it raises
+            mlflow.set_tracking_uri(uri)
+            self._client = mlflow.MlflowClient()
+            beside_store = (database.parent / "mlartifacts").as_uri() if database else None
+            self._experiment_id = _experiment_id(self._client, dataset, beside_store)
 
 
 class Run:
@@ -163,9 +170,8 @@ class Run:
         self.store.attempt(add)
 
     def _send_metrics(self) -> None:
-        for start in range(0, len(self._pending), MOST_METRICS):
-            self.store.call("log_batch", self.id, self._pending[start : start + MOST_METRICS])
-        self._pending.clear()
+        self.store.call("log_batch", self.id, self._pending)
+        self._pending = []
         self._sent_at = time.monotonic()
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -183,8 +189,9 @@ class Run:
 
     def log_model(self, model: Any, example: Any) -> None:
         """Add a PyTorch model as an exported program: no pickle, and no need of this library to load it."""
-
-        def log() -> None:
+        if not self.store.available:
+            return
+        try:
             import mlflow
 
             with mlflow.start_run(run_id=self.id):
@@ -195,8 +202,8 @@ class Run:
                     serialization_format="pt2",
                     pip_requirements=[f"{package}=={version(package)}" for package in ("torch", "numpy")],
                 )
-
-        self.store.attempt(log)
+        except Exception as error:  # not every network can be exported
+            print(f"warning: the model is not in MLflow: {error}", file=sys.stderr)
 
 
 class TrainingRun(Run):
@@ -224,7 +231,7 @@ def origin(inputs: StageInputs) -> dict[str, str]:
     """Tags that say what a result is made from, and where."""
     tags = {
         "mlflow.source.name": inputs.stage,
-        "mlflow.user": getuser(),
+        "mlflow.user": _user(),
         "reprolab.data": inputs.data,
         "reprolab.code": inputs.code,
         "reprolab.torch": version("torch"),
@@ -262,11 +269,21 @@ def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) 
         raise
 
 
-def _check_sqlite(uri: str) -> None:
+def _check_sqlite(database: Path) -> None:
     """Raises at once where MLflow would try to open the file again and again for minutes."""
-    if uri.startswith("sqlite:///"):
-        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"), timeout=BUSY_SECONDS)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _one_at_a_time(database: Path | None) -> Iterator[None]:
+    """Two processes that set up the tables of a new file together would leave it unusable for good."""
+    if database is None:
+        yield
+        return
+    with database.with_name(f"{database.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_alive(process: int) -> bool:
@@ -280,5 +297,15 @@ def _is_alive(process: int) -> bool:
 
 
 def _git(*arguments: str) -> str:
-    found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return found.stdout.strip()
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return str(os.getuid())
