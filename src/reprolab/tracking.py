@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from getpass import getuser
@@ -194,7 +195,8 @@ class Run:
         try:
             import mlflow
 
-            with mlflow.start_run(run_id=self.id):
+            with mlflow.start_run(run_id=self.id), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "No complete tensor found in the group")  # PyTorch's own, on CPU
                 mlflow.pytorch.log_model(
                     model,
                     name="model",
