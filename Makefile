@@ -27,8 +27,7 @@ install: .venv/.installed  ## create .venv with the locked packages
 	@touch $@
 
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
-	@reprolab check
-	@dvc repro compare@digits
+	@dvc repro compare@digits || { reprolab check; exit 1; }
 	@echo && cat metrics/comparison/digits.md
 	@echo
 	@echo 'Next:'
@@ -39,8 +38,7 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 	@echo '  dvc repro compare@mnist                   LeNet-5 on MNIST, a few minutes'
 
 repro: install  ## bring every result up to date
-	@reprolab check
-	dvc repro
+	dvc repro || { reprolab check; exit 1; }
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
 	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"

@@ -149,7 +149,10 @@ def test_without_network_and_mirror_nothing_is_fetched(target: Path) -> None:
     assert list(target.iterdir()) == []
 
 
-@pytest.mark.parametrize(("value", "why"), [("absent", "is not a folder"), ("https://mirror.example", "no network")])
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("absent", "is no folder"), ("file:///tmp", "is no folder"), ("https://mirror.example", "no network")],
+)
 def test_absent_mirror_is_refused(value: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPROLAB_MIRROR", value)
     with pytest.raises(InputError, match=rf"^REPROLAB_MIRROR: {value}.* {why}.*Unset it, or"):

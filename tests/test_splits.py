@@ -92,8 +92,18 @@ def test_long_contamination_is_counted_and_shortened() -> None:
 
 @pytest.mark.parametrize("validation", [2, 60, 0.01, 0.99])
 def test_validation_without_room_for_every_class_is_refused(validation: float) -> None:
-    with pytest.raises(InputError, match=rf"split\.validation: {validation} does not fit 60 .* of 3 classes"):
+    with pytest.raises(
+        InputError, match=rf"split\.validation: {validation} does not fit 60 different training examples"
+    ):
         make_split(make_source(), SplitConfig(validation=validation, seed=0))
+
+
+def test_validation_that_leaves_a_rare_class_out_is_refused() -> None:
+    source = make_source(classes=2)
+    labels = np.array([0] * 38 + [1] * 2)
+    rare = dataclasses.replace(source, train_labels=labels)
+    with pytest.raises(InputError, match=r"split\.validation: 4 leaves no validation example for .* \[1\]"):
+        make_split(rare, SplitConfig(validation=4, seed=0))
 
 
 def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> None:
