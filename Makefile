@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 5000
 BIN := $(CURDIR)/.venv/bin
+# Not /bin/sh: make 3.81, which macOS has, would then look commands up before it knows PATH.
+SHELL := /bin/bash
 export PATH := $(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -27,7 +29,7 @@ install: .venv/.installed  ## create .venv with the locked packages
 	@touch $@
 
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
-	@dvc repro compare@digits || { reprolab check; exit 1; }
+	@dvc repro compare@digits || { reprolab check >/dev/null; exit 1; }
 	@echo && cat metrics/comparison/digits.md
 	@echo
 	@echo 'Next:'
@@ -38,9 +40,11 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 	@echo '  dvc repro compare@mnist                   LeNet-5 on MNIST, a few minutes'
 
 repro: install  ## bring every result up to date
-	dvc repro || { reprolab check; exit 1; }
+	reprolab check
+	dvc repro
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
+	@case "$$MLFLOW_TRACKING_URI" in http*) echo "The runs are at $$MLFLOW_TRACKING_URI"; exit 1;; esac
 	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 test: lint  ## lint, types, unit tests and the pipeline from end to end on digits
@@ -57,7 +61,7 @@ lint: install  ## ruff and mypy
 results: install  ## write the comparisons into the README
 	reprolab results
 
-prune: install  ## remove the results of experiments that params.yaml has no more
+prune: install  ## remove the results that params.yaml has no more, and old checkpoints
 	reprolab prune
 
 lock: install  ## resolve the newest packages into requirements.lock

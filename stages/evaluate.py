@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from reprolab.classifier import load_classifier, load_info
+from reprolab.classifier import load_classifier, load_model_info
 from reprolab.data.splits import load_part
 from reprolab.device import choose_device
 from reprolab.errors import run_command
@@ -21,10 +21,11 @@ def main() -> None:
     parser.add_argument("figures", type=Path, help="folder to write: the figures")
     arguments = parser.parse_args()
 
-    info, experiment, split = load_info(arguments.model)
+    info, experiment, split = load_model_info(arguments.model)
     test = load_part(arguments.split, "test")
-    evaluation = evaluate(arguments.model, test, choose_device())
-    summary = evaluation.summary() | {"provenance": split.provenance}
+    device = choose_device()
+    evaluation = evaluate(arguments.model, test, device)
+    summary = evaluation.summary() | {"device": device.name, "provenance": split.provenance}
     confusion = evaluation.confusion_rows()
 
     with atomic_directory(arguments.figures) as folder:

@@ -48,14 +48,14 @@ def main() -> None:
                 on_epoch = partial(_tell, name, seed, seed_run)
                 fits[seed] = fit(experiment, data, seed, device, checkpoint, on_epoch)
         summary = training_summary(fits, device)
-        run.log_scores(summary)
+        run.log_scores(summary, prefix="kept_")
 
     with atomic_directory(arguments.model) as folder:
         save_model(folder, info, {seed: fitted.classifier for seed, fitted in fits.items()})
     write_csv(arguments.metrics / "curves.csv", curve_rows(fits))
     write_json(arguments.metrics / "train.json", summary)
     for checkpoint in checkpoints.values():
-        checkpoint.unlink()
+        checkpoint.unlink(missing_ok=True)
 
 
 def _tell(name: str, seed: int, run: Run, epoch: Epoch) -> None:

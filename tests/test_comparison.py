@@ -131,7 +131,8 @@ def test_table_is_as_expected(tmp_path: Path) -> None:
 
 - `mlp`, `lenet`, `not-run` — published in lab9: after 5 epochs.
 - † trained and tested on a JPEG stand-in (quality 75), not on the official images.
-- ± is the standard deviation over the seeds; in brackets, the published figure.
+- ± is the standard deviation over the seeds.
+- In brackets: the published figure.
 """
     assert comparison_table(rows) == expected
 
@@ -210,12 +211,13 @@ def test_prune_removes_leftovers_only(params: Params, capsys: pytest.CaptureFixt
     ]
     kept += [Path(folder) / name / "file" for folder in ("models", "figures") for name in params.experiments]
     # lenet5-relu is an experiment, but not one of digits.
-    old = [Path("metrics/digits/lenet5-relu"), Path("metrics/mnist/old"), Path("models/old"), Path("figures/old")]
+    old = [Path("metrics/old"), Path("models/old"), Path("figures/old")]
+    old += [Path("metrics/digits/lenet5-relu"), Path("metrics/mnist/old"), Path(".reprolab/checkpoints")]
     for path in [*kept, *(folder / "file" for folder in old)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     prune(params)
-    assert capsys.readouterr().out == "".join(f"removed {path}\n" for path in old) + "4 leftover(s) removed\n"
+    assert capsys.readouterr().out == "".join(f"removed {path}\n" for path in old) + "6 removed\n"
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in kept)
     prune(params)

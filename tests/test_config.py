@@ -105,12 +105,23 @@ TRAINING = "experiments.small.training"
         (f"{TRAINING}.seeds", [], f"{TRAINING}.seeds: found []; it"),
         (f"{TRAINING}.seeds", [1, 1], f"{TRAINING}.seeds: found [1, 1]; it should hold different seeds"),
         (f"{TRAINING}.seeds", [1, -1], f"{TRAINING}.seeds.1: found -1; it should be greater than or equal to 0"),
-        ("experiments.small.model.name", "lenet", "unknown name 'lenet' (did you mean 'lenet5'?); allowed: alexnet32"),
+        (
+            "experiments.small.model.name",
+            "lenet",
+            "experiments.small.model.name: unknown name 'lenet' (did you mean 'lenet5'?); allowed: alexnet32",
+        ),
         ("experiments.small.dataset", "digit", "experiments.small.dataset: unknown data set 'digit' (did you mean"),
         ("experiments.small.input", {"mean": [0.5]}, "experiments.small.input: found {'mean': [0.5]}; it should have"),
         ("experiments.two words", {}, "experiments.two words"),
-        ("datasets.digits.source.name", "digit", "datasets.digits.source: unknown name 'digit' (did you mean 'digits'"),
+        (
+            "datasets.digits.source.name",
+            "digit",
+            "datasets.digits.source.name: unknown name 'digit' (did you mean 'digits'",
+        ),
         ("datasets.digits.split.validation", 1.5, "datasets.digits.split.validation: found 1.5; it should be a share"),
+        (f"{TRAINING}.seeds", 3, f"{TRAINING}.seeds: found 3; it should be a valid list"),
+        (TRAINING, 3, f"{TRAINING}: found 3; it should be a valid mapping"),
+        ("datasets.comparison", VALID["datasets"]["digits"], "datasets.comparison: choose another name"),
         ("datasets", None, "datasets: this key is missing"),
     ],
 )
@@ -122,7 +133,7 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(
     assert expected in str(error.value)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_the_mistakes_of_all_sections_are_told_at_once(tmp_path: Path) -> None:
     params = changed(f"{TRAINING}.epochs", 0)
     params["experiments"]["small"]["training"]["batch_size"] = "many"
     with pytest.raises(InputError, match=r"2 mistake") as error:
@@ -134,7 +145,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     ("model", "expected"),
     [
         ({"name": "mlp"}, "model.hidden: this option of 'mlp' is missing"),
-        ({"name": "mlp", "hidden": [0]}, "model.hidden.0: found [0]; it should be greater than or equal to 1"),
+        ({"name": "mlp", "hidden": [0]}, "model.hidden.0: found 0; it should be greater than or equal to 1"),
         ({"name": "mlp", "width": 3}, "model.width: unknown option of 'mlp'; allowed: hidden"),
         ({"name": "lenet5", "activation": "gelu"}, "model.activation: found 'gelu'; it should be 'tanh' or 'relu'"),
         ({"name": "lenet5", "poling": "max"}, "model.poling: unknown option of 'lenet5' (did you mean 'pooling'?)"),
@@ -159,7 +170,8 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
         ("datasets: {digits: [", "is not valid YAML"),
         ("datasets: &a {}\nexperiments: *a\n", "uses a YAML alias"),
         ("datasets: {}\ndatasets: {}\n", "duplicate key"),
-        ("", "mistake"),
+        ("", "params.yaml: found None; it should be a valid mapping"),
+        ("[a]", "params.yaml: found ['a']; it should be a valid mapping"),
     ],
 )
 def test_a_file_that_is_no_good_is_told(tmp_path: Path, text: str, expected: str) -> None:

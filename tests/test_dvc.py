@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reprolab.config import load_params, module_names, read_yaml
+from reprolab.config import module_names, read_yaml
 from tests.conftest import REPOSITORY
 
 STAGES: dict[str, Any] = read_yaml(REPOSITORY / "dvc.yaml")["stages"]
@@ -98,8 +98,3 @@ def test_results_stay_in_the_run_cache() -> None:
     for stage in STAGES.values():
         for output in stage["do"].get("outs", []):
             assert isinstance(output, str), output
-
-
-def test_names_make_good_stage_names() -> None:
-    params = load_params(REPOSITORY / "params.yaml")
-    assert not set(params.datasets) & set(params.experiments)

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from PIL import Image
 
 from reprolab.classifier import Classifier, ModelInfo, build_classifier, load_classifier, predict, save_model
-from reprolab.components import component_function
 from reprolab.config import Component, Experiment, load_params, module_names
 from reprolab.data.splits import SplitInfo
 from reprolab.errors import InputError
@@ -90,6 +89,15 @@ def test_a_missing_or_damaged_weights_file_is_told(tmp_path: Path) -> None:
         load_classifier(tmp_path, 1)
 
 
+@pytest.mark.parametrize(
+    "content", ["{}", '{"name": "x", "experiment": {"old": 1}, "split": {}, "inputs": ""}', "[", "3"]
+)
+def test_a_damaged_or_older_description_is_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(InputError, match=r"model.json is"):
+        load_classifier(tmp_path, 0)
+
+
 @pytest.mark.parametrize("model", [{"name": "lenet5"}, {"name": "alexnet32"}])
 def test_images_that_are_too_small_are_refused(model: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"\(1, 4, 4\): .* set input.size"):
@@ -111,7 +119,5 @@ def test_resizing_is_what_pillow_does() -> None:
 
 
 def test_the_lookup_names_the_known_models() -> None:
-    with pytest.raises(ModuleNotFoundError):
-        component_function("models", "build", Component(name="nothing"), "model")
     with pytest.raises(ValueError, match="allowed: alexnet32, lenet5, mlp"):
         Experiment.model_validate({**PARAMS.experiment("digits-mlp").model_dump(), "model": {"name": "nothing"}})

@@ -82,6 +82,8 @@ def test_results_and_runs_are_complete(pipeline: Pipeline) -> None:
     assert {"train_loss", "validation_accuracy", "test_macro_f1"} <= set(runs["digits-mlp"]["metrics"])
     assert {"curves.png", "confusion.png"} <= set(runs["digits-mlp"]["artifacts"])
     assert runs["digits-mlp"]["models"] == 1
+    assert runs["digits-mlp"]["steps"] == [1, 2]
+    assert runs["digits-mlp"]["tags"]["reprolab.git_dirty"] == "False"
     assert not (pipeline.root / "mlruns").exists()
 
 
@@ -97,6 +99,7 @@ print(json.dumps([{
     "status": run.info.status,
     "metrics": run.data.metrics,
     "tags": run.data.tags,
+    "steps": [metric.step for metric in client.get_metric_history(run.info.run_id, "train_loss")],
     "artifacts": [file.path for file in client.list_artifacts(run.info.run_id)],
     "models": len(run.outputs.model_outputs) if run.outputs else 0,
 } for run in runs]))
@@ -113,7 +116,7 @@ def test_experiments_run_aside_and_are_tracked_at_the_root(pipeline: Pipeline) -
     assert (pipeline.root / "params.yaml").read_text() == params
     table = pipeline.run("dvc", "exp", "show", "--csv").stdout
     assert "short" in table
-    tracked = [run for run in read_runs(pipeline) if "'reprolab.dvc_experiment': 'short'" in str(run["tags"])]
+    tracked = [run for run in read_runs(pipeline) if run["tags"].get("reprolab.dvc_experiment") == "short"]
     assert {run["name"] for run in tracked} == {"digits-mlp", "comparison"}
     pipeline.run("dvc", "exp", "remove", "short")
 
@@ -124,6 +127,8 @@ def test_queued_experiments_run(pipeline: Pipeline) -> None:
     assert "queued" in pipeline.run("dvc", "queue", "status").stdout
     pipeline.run("dvc", "exp", "run", "--run-all")
     assert "Success" in pipeline.run("dvc", "queue", "status").stdout
+    tracked = [run for run in read_runs(pipeline) if run["tags"].get("reprolab.dvc_experiment") == "queued"]
+    assert [(run["name"], run["status"]) for run in tracked] == [("digits-mlp", "FINISHED")]
     pipeline.run("dvc", "exp", "remove", "--queue", "queued", check=False)
 
 

@@ -165,6 +165,7 @@ def mnist_files(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, byte
     generator = np.random.default_rng(0)
     files = {}
     for part, count in (("train", 3), ("t10k", 2)):
+        monkeypatch.setitem(mnist.COUNTS, part, count)
         pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8).tobytes()
         files[f"{part}-images-idx3-ubyte"] = struct.pack(">IIII", 0x803, count, 28, 28) + pixels
         files[f"{part}-labels-idx1-ubyte"] = struct.pack(">II", 0x801, count) + bytes(range(7, 7 + count))
@@ -295,7 +296,7 @@ def test_altered_cifar10_download_is_refused(name: str, target: Path, mirror: Pa
     [(mnist.load, "train-images-idx3-ubyte"), (cifar10.load, cifar10.OFFICIAL), (cifar10.load, cifar10.STAND_IN)],
 )
 def test_bad_file_is_refused_when_read(load: Callable[[Path], SourceData], name: str, target: Path) -> None:
-    with pytest.raises(InputError, match=rf"{name}.*: run `dvc repro -f download@target`"):
+    with pytest.raises(InputError, match=rf"{name}.*. Run `dvc repro -f download@target`"):
         load(target)
     put(target / name, b"altered")
     with pytest.raises(InputError, match=rf"{name} is damaged or altered.*un `dvc repro -f download@target`"):

@@ -163,10 +163,10 @@ def test_origin_names_the_experiment_of_dvc(monkeypatch: pytest.MonkeyPatch) -> 
     ("error", "status", "told"),
     [
         (None, "FINISHED", None),
-        (ValueError("too large"), "FAILED", "too large"),
+        (ValueError("too large"), "FAILED", "ValueError: too large"),
         (ValueError(), "FAILED", "ValueError"),
         (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt"),
-        (SystemExit(143), "KILLED", "143"),
+        (SystemExit(143), "KILLED", "SystemExit: 143"),
     ],
     ids=["ends well", "raises", "raises without words", "Ctrl-C", "SIGTERM"],
 )

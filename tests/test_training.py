@@ -127,6 +127,13 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(split_folder: 
     assert not (tmp_path / "run.pt").exists()
 
 
+def test_weights_that_the_last_step_ruins_are_not_kept(split_folder: Path, tmp_path: Path) -> None:
+    settings = experiment(epochs=1, batch_size=100, optimizer={"name": "sgd", "lr": 1e39}, schedule=None)
+    with pytest.raises(DivergenceError, match=r"the weights are not finite in epoch 1, step 1, with the learning rate"):
+        run(split_folder, settings, tmp_path / "run.pt")
+    assert not (tmp_path / "run.pt").exists()
+
+
 def test_a_damaged_checkpoint_is_told(split_folder: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.pt"
     checkpoint.write_bytes(b"not a checkpoint")
@@ -158,6 +165,12 @@ def test_one_cycle_rises_to_the_rate_and_ends_near_zero() -> None:
     assert max(course) == pytest.approx(1.0)
     assert course.index(max(course)) == 29
     assert course[0] < 0.05 and course[-1] < 0.001
+
+
+def test_a_warm_up_of_one_step_is_refused() -> None:
+    settings = experiment(epochs=5, schedule={"name": "one-cycle", "warmup": 0.2}).training
+    with pytest.raises(InputError, match=r"training.schedule.warmup: found 0.2, which is one step of 5"):
+        rates(settings, steps_per_epoch=1)
 
 
 def rates(settings: Training, steps_per_epoch: int) -> list[float]:

@@ -5,13 +5,12 @@ import shutil
 from pathlib import Path
 
 from reprolab.comparison import leftovers, load_baselines
-from reprolab.config import Params, load_params
+from reprolab.config import RESERVED, Params, load_params
 from reprolab.errors import InputError, did_you_mean, run_command
-from reprolab.files import atomic_file, read_json
+from reprolab.files import CHECKPOINTS, atomic_file, read_json
 from reprolab.tables import comparison_table
 
 BASELINES, METRICS = Path("data/baselines.csv"), Path("metrics")
-RESULT_FOLDERS = (Path("models"), Path("figures"))
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
 
 
@@ -23,7 +22,9 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="reprolab", description=__doc__)
     commands = parser.add_subparsers(required=True)
     commands.add_parser("check", help="check params.yaml and data/baselines.csv").set_defaults(run=check)
-    commands.add_parser("prune", help="remove results of experiments that params.yaml lacks").set_defaults(run=prune)
+    commands.add_parser("prune", help="remove results that params.yaml lacks, and old checkpoints").set_defaults(
+        run=prune
+    )
     commands.add_parser("results", help="write the comparisons into README.md").set_defaults(run=results)
     parser.parse_args().run(load_params())
 
@@ -36,27 +37,41 @@ def check(params: Params) -> None:
     check_models(params)
     for name, dataset in params.datasets.items():
         component_function("data.sources", "load", dataset.source, f"datasets.{name}.source")
+        if not params.experiments_of(name):
+            raise InputError(f"datasets.{name}: no experiment has `dataset: {name}`, so there is nothing to compare")
     for row in load_baselines(BASELINES):
-        if row["experiment"] not in params.experiments_of(row["dataset"]):
-            known = params.experiments_of(row["dataset"]) or list(params.datasets)
+        known = params.experiments_of(row["dataset"])
+        if row["experiment"] not in known:
             raise InputError(
                 f"{BASELINES}: {row['dataset']}, {row['experiment']}: params.yaml has no such experiment"
                 f"{did_you_mean(row['experiment'], known)}"
             )
+    for path in left_over(params):
+        print(f"note: {path} is left over from an earlier params.yaml; `reprolab prune` removes it")
     print(f"params.yaml: {len(params.datasets)} data sets and {len(params.experiments)} experiments, no mistake found")
 
 
 def prune(params: Params) -> None:
-    """Remove the results that `compare` ignores."""
-    found = []
+    """Remove the results that params.yaml does not name any more, and the checkpoints of interrupted trainings."""
+    found = left_over(params) + [folder for folder in [CHECKPOINTS] if folder.exists()]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        print(f"removed {path}")
+    print(f"{len(found)} removed" if found else "nothing to remove")
+
+
+def left_over(params: Params) -> list[Path]:
+    """Results of experiments and data sets that params.yaml lacks."""
+    found = leftovers([*params.datasets, RESERVED], METRICS)
+    found += [path for path in (METRICS / RESERVED).glob("[!.]*") if path.stem not in params.datasets]
+    for folder in (Path("models"), Path("figures")):
+        found += leftovers(list(params.experiments), folder)
     for dataset in params.datasets:
         found += leftovers(params.experiments_of(dataset), METRICS / dataset)
-    for folder in RESULT_FOLDERS:
-        found += leftovers(list(params.experiments), folder)
-    for path in found:
-        shutil.rmtree(path)
-        print(f"removed {path}")
-    print(f"{len(found)} leftover(s) removed" if found else "nothing to remove")
+    return found
 
 
 def results(params: Params) -> None:

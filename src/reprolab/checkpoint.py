@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from reprolab.classifier import Classifier
 from reprolab.errors import InputError
-from reprolab.files import atomic_file, repository_root
+from reprolab.files import CHECKPOINTS, atomic_file, repository_root
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ class TrainingState:
 
 def checkpoint_path(name: str, inputs: str, seed: int) -> Path:
     """Outside the stage's outputs, which DVC removes before it runs a stage again."""
-    return repository_root() / ".reprolab" / "checkpoints" / f"{name}-{inputs}-seed-{seed}.pt"
+    return repository_root() / CHECKPOINTS / f"{name}-{inputs}-seed-{seed}.pt"

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -95,15 +96,20 @@ def save_model(folder: Path, info: ModelInfo, classifiers: Mapping[int, Classifi
         )
 
 
-def load_info(folder: Path) -> tuple[ModelInfo, Experiment, SplitInfo]:
-    """What `model.json` says, and its two sections as types."""
-    info = ModelInfo(**read_json(folder / "model.json"))
-    return info, Experiment.model_validate(info.experiment, strict=False), SplitInfo(**info.split)
+def load_model_info(folder: Path) -> tuple[ModelInfo, Experiment, SplitInfo]:
+    """What `model.json` says, and its two sections as types. Raises `InputError` when it is missing or damaged."""
+    path = folder / "model.json"
+    try:
+        info = ModelInfo(**read_json(path))
+        return info, Experiment.model_validate(info.experiment), SplitInfo(**info.split)
+    except (TypeError, ValidationError):
+        advice = f"run `dvc repro -f train@{folder.name}`"
+        raise InputError(f"{path} is damaged, or of another version of reprolab: {advice}") from None
 
 
 def load_classifier(folder: Path, seed: int) -> Classifier:
     """Raises `InputError` when the folder lacks the seed's weights or they are damaged."""
-    info, experiment, split = load_info(folder)
+    info, experiment, split = load_model_info(folder)
     classifier = build_classifier(experiment, split)
     path = _weights(folder, seed)
     try:

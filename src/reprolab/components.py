@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from reprolab.config import Component
+from reprolab.config import Component, wanted
 from reprolab.errors import InputError, did_you_mean
 
 
@@ -40,6 +40,5 @@ def component_function(package: str, function: str, component: Component, where:
         if detail["type"] == "missing":
             raise InputError(f"{where}.{option}: this option of '{component.name}' is missing") from None
         key = ".".join([where, *(str(part) for part in detail["loc"])])
-        message = detail["msg"].replace("Input should", "should")
-        raise InputError(f"{key}: found {component.options[option]!r}; it {message}") from None
+        raise InputError(f"{key}: found {detail['input']!r}; it {wanted(detail['msg'])}") from None
     return found

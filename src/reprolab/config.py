@@ -1,9 +1,10 @@
 """`params.yaml` as frozen, validated types.
 
-The whole file is checked before any work, and every mistake in it is reported at once, each with the
-key's full path, what was found and what is allowed.
+The whole file is checked before any work. The mistakes of all its sections are told together, each with the key's
+full path, what was found and what is allowed.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from reprolab.errors import InputError, did_you_mean
 
 PARAMS_FILE = Path("params.yaml")
 LIBRARY = Path(__file__).parent
+RESERVED = "comparison"  # metrics/comparison holds the comparisons
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -55,6 +57,20 @@ class Component(Section):
         return dict(self.model_extra or {})
 
 
+class Source(Component):
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _known_module(name, "data/sources")
+
+
+class Model(Component):
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _known_module(name, "models")
+
+
 class SplitConfig(Section):
     """`validation` is a share of the training part below 1, or a whole number of examples."""
 
@@ -70,13 +86,8 @@ class SplitConfig(Section):
 
 
 class Dataset(Section):
-    source: Component
+    source: Source
     split: SplitConfig
-
-    @field_validator("source")
-    @classmethod
-    def _known_source(cls, source: Component) -> Component:
-        return _known_module(source, "data/sources")
 
 
 class Input(Section):
@@ -143,14 +154,9 @@ class Training(Section):
 
 class Experiment(Section):
     dataset: Name
-    model: Component
+    model: Model
     input: Input = Input()
     training: Training
-
-    @field_validator("model")
-    @classmethod
-    def _known_model(cls, model: Component) -> Component:
-        return _known_module(model, "models")
 
 
 class Params(Section):
@@ -159,6 +165,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _known_datasets(self) -> Self:
+        if RESERVED in self.datasets:
+            raise PydanticCustomError("choice", "{text}", {"text": f"datasets.{RESERVED}: choose another name"})
         for name, experiment in self.experiments.items():
             if experiment.dataset not in self.datasets:
                 where = f"experiments.{name}.dataset: unknown data set"
@@ -180,7 +188,7 @@ class Params(Section):
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
-    """Read and check the whole file. Raises `InputError` with a line for every mistake."""
+    """Read and check the whole file. Raises `InputError` with a line for each section's mistakes."""
     data = read_yaml(path)
     try:
         return Params.model_validate(data)
@@ -193,7 +201,7 @@ def read_yaml(path: Path) -> Any:
     """Read YAML 1.2, as DVC does: `1e-3` is a number. Raises `InputError` on bad syntax and on aliases."""
     yaml = YAML(typ="safe", pure=True)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
             raise InputError(
                 f"{path} uses a YAML alias (`*name`): `dvc exp run -S` on it would edit every place that shares the "
@@ -202,8 +210,14 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(text)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run this from the repository's root") from None
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
+
+
+def wanted(message: str) -> str:
+    """pydantic's message in the words of YAML."""
+    message = re.sub("dictionary or (an )?instance of \\w+|dictionary", "mapping", message)
+    return re.sub("[Tt]uple", "list", message).replace("Input should", "should")
 
 
 def module_names(folder: str) -> list[str]:
@@ -211,11 +225,11 @@ def module_names(folder: str) -> list[str]:
     return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if path.stem != "__init__")
 
 
-def _known_module(component: Component, folder: str) -> Component:
+def _known_module(name: str, folder: str) -> str:
     known = module_names(folder)
-    if component.name not in known:
-        raise _choice_error("unknown name", component.name, known)
-    return component
+    if name not in known:
+        raise _choice_error("unknown name", name, known)
+    return name
 
 
 def _choice(what: str, found: object, allowed: Iterable[str]) -> str:
@@ -250,4 +264,4 @@ def _explain(detail: ErrorDetails, data: Any) -> str:
         case "union_tag_not_found":
             return f"{where}: the key `name` is missing"
         case _:
-            return f"{where}: found {detail['input']!r}; it {detail['msg'].replace('Input should', 'should')}"
+            return f"{where or PARAMS_FILE}: found {detail['input']!r}; it {wanted(detail['msg'])}"

@@ -13,7 +13,7 @@ import torch
 
 from reprolab.errors import InputError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)

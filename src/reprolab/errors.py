@@ -33,4 +33,4 @@ def run_command(main: Callable[[], None]) -> NoReturn:
 
 def _terminate(signum: int, frame: object) -> NoReturn:
     # An exception, so that files are cleaned up and the MLflow run is closed on the way out.
-    sys.exit(128 + signum)
+    raise SystemExit(128 + signum)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reprolab.classifier import Classifier, load_classifier, load_info, predict
+from reprolab.classifier import Classifier, load_classifier, load_model_info, predict
 from reprolab.data.splits import Part
 from reprolab.device import Device
 from reprolab.scores import class_scores, confusion_matrix, mean_and_deviation, score_logits
@@ -64,7 +64,7 @@ class Evaluation:
 
 def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
     """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
-    _, experiment, split = load_info(model_folder)
+    _, experiment, split = load_model_info(model_folder)
     images, labels = test.on(device.name)
     scores: dict[int, dict[str, float]] = {}
     confusion = np.zeros((len(split.classes),) * 2, np.int64)

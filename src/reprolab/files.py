@@ -11,6 +11,8 @@ from typing import Any
 
 from reprolab.errors import InputError
 
+CHECKPOINTS = Path(".reprolab/checkpoints")
+
 
 def repository_root() -> Path:
     """The root of the repository, also while DVC runs an experiment in a temporary copy of it."""

@@ -24,11 +24,12 @@ def training_summary(fits: Mapping[int, Fit], device: Device) -> dict[str, Any]:
     """Scores at the epochs that the weights are from, as means over the seeds; time is that of all seeds."""
     chosen = {seed: fit.chosen for seed, fit in fits.items()}
     epochs = [epoch for fit in fits.values() for epoch in fit.history]
+    seconds = sum(epoch.seconds for epoch in epochs)
     return {
         **mean_and_deviation({seed: _scores(epoch) for seed, epoch in chosen.items()}),
         "epochs": [epoch.number for epoch in chosen.values()],
-        "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
-        "images_per_second": round(sum(epoch.images_per_second for epoch in epochs) / len(epochs)),
+        "seconds": round(seconds, 1),
+        "images_per_second": round(sum(epoch.images_per_second * epoch.seconds for epoch in epochs) / seconds),
         "device": device.name,
         "precision": device.precision,
     }

@@ -45,7 +45,9 @@ def _notes(rows: Sequence[Row]) -> str:
     for provenance in dict.fromkeys(row["provenance"] for row in rows if row["stand_in"]):
         notes.append(f"† trained and tested on a {provenance}, not on the official images.")
     if any((row["seeds"] or 1) > 1 for row in rows):
-        notes.append("± is the standard deviation over the seeds; in brackets, the published figure.")
+        notes.append("± is the standard deviation over the seeds.")
+    if any(row["accuracy"] and (row["published_macro_f1"] or row["published_loss"]) for row in rows):
+        notes.append("In brackets: the published figure.")
     return "\n" + "".join(f"- {note}\n" for note in notes) if notes else ""
 
 

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import platform
+import re
 import sqlite3
 import subprocess
 import sys
@@ -37,6 +38,8 @@ PARENT = "mlflow.parentRunId"
 INPUTS, STAGE, SEED, ERROR = "reprolab.inputs", "reprolab.stage", "reprolab.seed", "reprolab.error"
 MACHINE, PROCESS = "reprolab.machine", "reprolab.process"
 BUSY_SECONDS = 5
+# What DVC itself changes while it runs a stage is no edit of the user's.
+WRITTEN_BY_DVC = (":!dvc.lock", ":!metrics", ":!*.gitignore")
 SEND_EVERY_SECONDS = 1.0
 
 
@@ -59,8 +62,8 @@ class Store:
             self.available = False
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(
-                f"warning: MLflow is off for this stage: {tracking_uri()}: {reason}. The results are in files all "
-                "the same; mend the store, or set MLFLOW_TRACKING_URI",
+                f"warning: MLflow is off for this stage: {_without_password(tracking_uri())}: {reason}. The results "
+                "are in files all the same; mend the store, or set MLFLOW_TRACKING_URI",
                 file=sys.stderr,
             )
             return None
@@ -129,7 +132,7 @@ class Run:
             yield self
         except BaseException as error:
             status = "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED"
-            self.set_tags({ERROR: str(error) or type(error).__name__})
+            self.set_tags({ERROR: f"{type(error).__name__}: {error}".rstrip(": ")})
             raise
         finally:
             self._send_metrics()
@@ -239,7 +242,8 @@ def origin(inputs: StageInputs) -> dict[str, str]:
         "reprolab.torch": version("torch"),
     }
     if commit := _git("rev-parse", "HEAD"):
-        tags |= {"mlflow.source.git.commit": commit, "reprolab.git_dirty": str(bool(_git("status", "--porcelain")))}
+        edits = _git("status", "--porcelain", "--", ".", *WRITTEN_BY_DVC)
+        tags |= {"mlflow.source.git.commit": commit, "reprolab.git_dirty": str(bool(edits))}
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["reprolab.dvc_experiment"] = experiment
     return tags
@@ -261,6 +265,8 @@ def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) 
     from mlflow.exceptions import MlflowException
 
     if experiment := client.get_experiment_by_name(dataset):
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
     try:
         return str(client.create_experiment(dataset, artifact_location=artifacts))
@@ -286,6 +292,10 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
     with database.with_name(f"{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def _is_alive(process: int) -> bool:

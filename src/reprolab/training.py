@@ -4,11 +4,11 @@ The randomness of an epoch depends on the seed and the epoch's number alone, so 
 resumed from its checkpoint ends with the same weights as one that was not.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ CHECK_EVERY_STEPS = 20
 
 
 class DivergenceError(InputError):
-    """The loss is not finite any more."""
+    """The loss or the weights are not finite any more."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def fit(
     """Train one seed; keep the best epoch by validation accuracy, or the last one where there is no validation part.
 
     Goes on from `checkpoint` when it exists, and writes it after every epoch. Raises `DivergenceError` when
-    the loss is not finite.
+    the loss or the weights are not finite.
     """
     settings = experiment.training
     torch.manual_seed(seed)
@@ -83,6 +83,8 @@ def fit(
                 if len(tally.losses) % CHECK_EVERY_STEPS == 0:
                     bar.set_postfix(loss=f"{tally.check():.4f}")
         train_scores = tally.scores()
+        if not all(parameter.isfinite().all() for parameter in classifier.parameters()):
+            tally.stop("weights are", len(tally.losses))
         seconds = perf_counter() - started
         validation_scores = score_logits(predict(classifier, validation[0]), validation[1]) if validation else None
         epoch = Epoch(number, train_scores, validation_scores, tally.rates[-1], seconds, len(data.train) / seconds)
@@ -123,15 +125,17 @@ class _Tally:
     def check(self) -> float:
         """The mean loss since the last check. Raises `DivergenceError` when one of them is not finite."""
         recent = torch.stack(self.losses[self.checked :])
-        mean = float(recent.mean())
-        if not math.isfinite(mean):
-            step = self.checked + int(recent.isfinite().logical_not().nonzero()[0]) + 1
-            raise DivergenceError(
-                f"the loss is not finite in epoch {self.epoch}, step {step}, with the learning rate "
-                f"{self.rates[step - 1]:g}: lower training.optimizer.lr"
-            )
+        bad = recent.isfinite().logical_not().nonzero()
+        if len(bad):
+            self.stop("loss is", self.checked + int(bad[0]) + 1)
         self.checked = len(self.losses)
-        return mean
+        return float(recent.mean())
+
+    def stop(self, what: str, step: int) -> NoReturn:
+        raise DivergenceError(
+            f"the {what} not finite in epoch {self.epoch}, step {step}, with the learning rate "
+            f"{self.rates[step - 1]:g}: lower training.optimizer.lr"
+        )
 
     def scores(self) -> dict[str, float]:
         if self.checked < len(self.losses):

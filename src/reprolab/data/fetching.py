@@ -73,10 +73,10 @@ def verify_checksum(path: Path, content: bytes, sha256: str, advice: str) -> Non
         )
 
 
-def verify_count(path: Path, found: Sequence[int], expected: Sequence[int]) -> None:
-    """Raises `InputError` when the shape found in `path` is not the expected one."""
+def verify_numbers(path: Path, what: str, found: Sequence[int], expected: Sequence[int], advice: str) -> None:
+    """Raises `InputError` when a shape or counts found in `path` are not the expected ones."""
     if tuple(found) != tuple(expected):
-        raise InputError(f"{path} holds an array of shape {tuple(found)}, expected {tuple(expected)}")
+        raise InputError(f"{path} is damaged or altered: {what} {tuple(found)}, expected {tuple(expected)}. {advice}")
 
 
 def _download(url: str, target: Path) -> None:

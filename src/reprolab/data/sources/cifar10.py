@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reprolab.data.fetching import fetch_file, verify_checksum, verify_count
+from reprolab.data.fetching import fetch_file, verify_checksum, verify_numbers
 from reprolab.data.sources import SourceData
 from reprolab.errors import InputError
 from reprolab.progress import progress_bar
@@ -37,16 +37,17 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> SourceData:
-    again = f"run `dvc repro -f download@{folder.name}`"
+    advice = f"Run `dvc repro -f download@{folder.name}`"
     archive = next((folder / name for name in SHA256 if (folder / name).is_file()), None)
     if archive is None:
-        raise InputError(f"{folder} holds neither {OFFICIAL} nor {STAND_IN}: {again}")
-    verify_checksum(archive, archive.read_bytes(), SHA256[archive.name], f"To mend it, {again}")
+        raise InputError(f"{folder} holds neither {OFFICIAL} nor {STAND_IN}. {advice}")
+    verify_checksum(archive, archive.read_bytes(), SHA256[archive.name], advice)
     read = _read_official if archive.name == OFFICIAL else _read_stand_in
     parts = read(archive)
     for part, (inputs, labels) in parts.items():
-        verify_count(archive, inputs.shape, (PER_CLASS[part] * len(CLASSES), *SHAPE))
-        verify_count(archive, np.bincount(labels).tolist(), (PER_CLASS[part],) * len(CLASSES))
+        shape, counts = (PER_CLASS[part] * len(CLASSES), *SHAPE), (PER_CLASS[part],) * len(CLASSES)
+        verify_numbers(archive, f"{part} images of shape", inputs.shape, shape, advice)
+        verify_numbers(archive, f"{part} images a class", np.bincount(labels).tolist(), counts, advice)
     return SourceData(
         *parts["train"],
         *parts["test"],

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reprolab.data.fetching import verify_count
+from reprolab.data.fetching import verify_checksum, verify_numbers
 from reprolab.data.sources import SourceData
 from reprolab.errors import InputError
 
 FILE = "digits.npz"
 IMAGES = 1797
+SHA256 = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
 
 
 def fetch(folder: Path) -> None:
@@ -28,14 +29,15 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> SourceData:
+    advice = f"Run `dvc repro -f download@{folder.name}`"
     try:
         with np.load(folder / FILE) as arrays:
             images, labels = arrays["images"], arrays["labels"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        advice = f"run `dvc repro -f download@{folder.name}`"
-        raise InputError(f"{folder / FILE} cannot be read ({error}): {advice}") from None
-    verify_count(folder / FILE, images.shape, (IMAGES, 8, 8))
-    verify_count(folder / FILE, labels.shape, (IMAGES,))
+        raise InputError(f"{folder / FILE} cannot be read ({error}). {advice}") from None
+    verify_checksum(folder / FILE, images.tobytes() + labels.tobytes(), SHA256, advice)
+    verify_numbers(folder / FILE, "images of shape", images.shape, (IMAGES, 8, 8), advice)
+    verify_numbers(folder / FILE, "labels of shape", labels.shape, (IMAGES,), advice)
     half = IMAGES // 2
     images = images[:, None]
     return SourceData(

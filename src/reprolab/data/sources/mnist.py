@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reprolab.data.fetching import fetch_file, verify_checksum
+from reprolab.data.fetching import fetch_file, verify_checksum, verify_numbers
 from reprolab.data.sources import SourceData
 from reprolab.errors import InputError
 
@@ -21,6 +21,7 @@ CONTENT_SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 IMAGES_HEADER, LABELS_HEADER = 16, 8
+COUNTS, SHAPE = {"train": 60_000, "t10k": 10_000}, (1, 28, 28)
 
 
 def fetch(folder: Path) -> None:
@@ -39,22 +40,26 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> SourceData:
+    advice = f"Run `dvc repro -f download@{folder.name}`"
     content = {}
     for name, sha256 in CONTENT_SHA256.items():
         path = folder / name
         if not path.is_file():
-            raise InputError(f"{path} is missing: run `dvc repro -f download@{folder.name}`")
+            raise InputError(f"{path} is missing. {advice}")
         content[name] = path.read_bytes()
-        verify_checksum(path, content[name], sha256, f"Run `dvc repro -f download@{folder.name}`")
+        verify_checksum(path, content[name], sha256, advice)
 
     def images(part: str) -> np.ndarray:
         pixels = np.frombuffer(content[f"{part}-images-idx3-ubyte"], np.uint8, offset=IMAGES_HEADER)
-        return pixels.reshape(-1, 1, 28, 28)
+        return pixels.reshape(-1, *SHAPE)
 
     def labels(part: str) -> np.ndarray:
         values = np.frombuffer(content[f"{part}-labels-idx1-ubyte"], np.uint8, offset=LABELS_HEADER)
         return values.astype(np.int64)
 
+    for part, count in COUNTS.items():
+        verify_numbers(folder, f"{part} images of shape", images(part).shape, (count, *SHAPE), advice)
+        verify_numbers(folder, f"{part} labels of shape", labels(part).shape, (count,), advice)
     return SourceData(
         train_inputs=images("train"),
         train_labels=labels("train"),
