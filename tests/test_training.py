@@ -128,7 +128,9 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(split_folder: 
 
 
 def test_weights_that_the_last_step_ruins_are_not_kept(split_folder: Path, tmp_path: Path) -> None:
-    settings = experiment(epochs=1, batch_size=100, optimizer={"name": "sgd", "lr": 1e39}, schedule=None)
+    settings = experiment(
+        epochs=1, batch_size=100, optimizer={"name": "sgd", "lr": 1e30, "weight_decay": 1e30}, schedule=None
+    )
     with pytest.raises(DivergenceError, match=r"the weights are not finite in epoch 1, step 1, with the learning rate"):
         run(split_folder, settings, tmp_path / "run.pt")
     assert not (tmp_path / "run.pt").exists()
