@@ -22,7 +22,7 @@ help:  ## list the targets
 install: .venv/.installed  ## create .venv with the locked packages
 
 .venv/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprolab needs Python 3.11 or later; this is %d.%d. Set PYTHON=..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "reprolab needs Python 3.11.4 or later; this is %d.%d.%d. Set PYTHON=..." % sys.version_info[:3])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
@@ -65,5 +65,5 @@ prune: install  ## remove the results that params.yaml has no more, and old chec
 	reprolab prune
 
 lock: install  ## resolve the newest packages into requirements.lock
-	uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev --no-header --no-annotate \
+	uv pip compile --quiet --universal --upgrade --python-version 3.11.4 --extra dev --no-header --no-annotate \
 		pyproject.toml --output-file requirements.lock
