@@ -23,6 +23,7 @@ SHAPES_NO_RESULT = {
     "src/reprolab/files.py",
     "src/reprolab/inputs.py",
     "src/reprolab/progress.py",
+    "src/reprolab/sqlite_store.py",
     "src/reprolab/tracking.py",
 }
 

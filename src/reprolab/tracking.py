@@ -4,18 +4,16 @@ The only module that imports mlflow. The store is SQLite at the repository's roo
 says otherwise. A run has an identity, the hash of its stage's inputs: the same inputs find the same run again.
 """
 
-import fcntl
 import logging
 import os
 import platform
 import re
-import sqlite3
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 from getpass import getuser
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reprolab.files import repository_root
 from reprolab.inputs import StageInputs
+from reprolab.sqlite_store import opened_alone
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +36,6 @@ SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
 INPUTS, STAGE, SEED, ERROR = "reprolab.inputs", "reprolab.stage", "reprolab.seed", "reprolab.error"
 MACHINE, PROCESS = "reprolab.machine", "reprolab.process"
-BUSY_SECONDS = 5
 # What DVC itself changes while it runs a stage is no edit of the user's.
 WRITTEN_BY_DVC = (":!dvc.lock", ":!metrics", ":!*.gitignore")
 SEND_EVERY_SECONDS = 1.0
@@ -100,9 +98,7 @@ class Store:
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         uri = tracking_uri()
         database = Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
-        with _one_at_a_time(database):
-            if database:
-                _check_sqlite(database)
+        with opened_alone(database) if database else nullcontext():
             import mlflow
 
             for noisy in ("alembic", "mlflow"):
@@ -275,23 +271,6 @@ def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) 
         if experiment := client.get_experiment_by_name(dataset):
             return str(experiment.experiment_id)
         raise
-
-
-def _check_sqlite(database: Path) -> None:
-    """Raises at once where MLflow would try to open the file again and again for minutes."""
-    with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Two processes that set up the tables of a new file together would leave it unusable for good."""
-    if database is None:
-        yield
-        return
-    with database.with_name(f"{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _without_password(uri: str) -> str:
