@@ -122,7 +122,7 @@ def test_experiments_run_aside_and_are_tracked_at_the_root(pipeline: Pipeline) -
 
 
 def test_queued_experiments_run(pipeline: Pipeline) -> None:
-    setting = "experiments.digits-mlp.training.epochs=1"
+    setting = "experiments.digits-mlp.training.batch_size=100"
     pipeline.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", setting, "train@digits-mlp")
     assert "queued" in pipeline.run("dvc", "queue", "status").stdout
     pipeline.run("dvc", "exp", "run", "--run-all")
