@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from reprolab.errors import InputError, did_you_mean
@@ -69,10 +70,11 @@ def leftovers(experiments: Sequence[str], metrics: Path) -> list[Path]:
 
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
-    from scipy.stats import binomtest
-
-    interval = binomtest(round(accuracy * images), images).proportion_ci(CONFIDENCE, "wilson")
-    return round(float(interval.low), 6), round(float(interval.high), 6)
+    """Bounds of the accuracy that this many test images allow (Wilson 1927, equation for a binomial proportion)."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    centre = (accuracy + z**2 / (2 * images)) / (1 + z**2 / images)
+    reach = z / (1 + z**2 / images) * math.sqrt(accuracy * (1 - accuracy) / images + z**2 / (4 * images**2))
+    return round(centre - reach, 6), round(centre + reach, 6)
 
 
 def _row(name: str, test: Row | None, published: dict[str, Row]) -> Row:
