@@ -12,10 +12,10 @@ import torch
 
 from reprolab.checkpoint import Epoch
 from reprolab.classifier import ModelInfo, build_classifier, predict
-from reprolab.config import Experiment
+from reprolab.config import Experiment, flatten
 from reprolab.data.splits import SplitInfo
 from reprolab.inputs import StageInputs
-from reprolab.tracking import ERROR, INPUTS, PARENT, PROCESS, SEED, STAGE, Run, Store, TrainingRun, flatten, origin
+from reprolab.tracking import ERROR, INPUTS, PARENT, PROCESS, SEED, STAGE, Run, Store, TrainingRun, origin
 from tests.conftest import stored, use
 
 SPLIT = SplitInfo("noise", "stand-in", ["a", "b", "c"], [1, 8, 8], [0.5], [0.25], {}, {})

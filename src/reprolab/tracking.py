@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reprolab.config import flatten
 from reprolab.files import repository_root
 from reprolab.inputs import StageInputs
 from reprolab.sqlite_store import opened_alone
@@ -247,14 +248,6 @@ def origin(inputs: StageInputs) -> dict[str, str]:
 
 def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root() / 'mlflow.db'}"
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) -> str:
