@@ -51,6 +51,7 @@ test: lint  ## lint, types, unit tests and the pipeline from end to end on digit
 	pytest
 
 test-slow: install  ## the checks that need the real MNIST and minutes
+	dvc repro download@mnist
 	pytest -m slow
 
 lint: install  ## ruff and mypy

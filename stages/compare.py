@@ -36,9 +36,7 @@ def main() -> None:
     inputs = stage_inputs("compare", dataset)
     with comparison_run(Store(dataset), inputs).in_progress() as run:
         run.set_tags(origin(inputs))
-        for row in rows:
-            if row["accuracy"] is not None:
-                run.log_scores({f"{row['experiment']}.{key}": row[key] for key in ("accuracy", "difference")})
+        run.log_scores({f"{row['experiment']}.{key}": row[key] for row in rows for key in ("accuracy", "difference")})
         run.log_files(*files)
 
 

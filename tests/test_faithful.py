@@ -36,7 +36,6 @@ class SheetImages(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not RAW.is_dir(), reason="run `dvc repro download@mnist` first")
 def test_the_sheet_s_first_epoch_to_four_digits() -> None:
     torch.manual_seed(42)
     loader = torch.utils.data.DataLoader(SheetImages(load(RAW)), batch_size=128, shuffle=True)

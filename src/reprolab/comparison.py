@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from reprolab.errors import InputError, did_you_mean
+from reprolab.errors import InputError, choice
 from reprolab.files import read_csv, read_json
 
 SCORES = ("accuracy", "macro_f1", "loss")
@@ -23,10 +23,7 @@ def load_baselines(path: Path) -> list[Row]:
         if missing := [column for column in BASELINE_COLUMNS if row.get(column) is None]:
             raise InputError(f"{path}, line {line}: lacks {', '.join(missing)}")
         if row["metric"] not in SCORES:
-            raise InputError(
-                f"{path}, line {line}: unknown metric '{row['metric']}'{did_you_mean(row['metric'], SCORES)}; "
-                f"allowed: {', '.join(SCORES)}"
-            )
+            raise InputError(choice(f"{path}, line {line}: unknown metric", row["metric"], SCORES))
         if None in row:
             raise InputError(
                 f"{path}, line {line}: more than {len(BASELINE_COLUMNS)} cells; quote one with a comma in it"

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
-from reprolab.errors import InputError, did_you_mean
+from reprolab.errors import InputError, choice
 
 PARAMS_FILE = Path("params.yaml")
 LIBRARY = Path(__file__).parent
@@ -175,12 +175,12 @@ class Params(Section):
 
     def dataset(self, name: str) -> Dataset:
         if name not in self.datasets:
-            raise InputError(_choice(f"{PARAMS_FILE}: unknown data set", name, self.datasets))
+            raise InputError(choice(f"{PARAMS_FILE}: unknown data set", name, self.datasets))
         return self.datasets[name]
 
     def experiment(self, name: str) -> Experiment:
         if name not in self.experiments:
-            raise InputError(_choice(f"{PARAMS_FILE}: unknown experiment", name, self.experiments))
+            raise InputError(choice(f"{PARAMS_FILE}: unknown experiment", name, self.experiments))
         return self.experiments[name]
 
     def experiments_of(self, dataset: str) -> list[str]:
@@ -240,13 +240,8 @@ def _known_module(name: str, folder: str) -> str:
     return name
 
 
-def _choice(what: str, found: object, allowed: Iterable[str]) -> str:
-    allowed = list(allowed)
-    return f"{what} '{found}'{did_you_mean(found, allowed)}; allowed: {', '.join(allowed)}"
-
-
 def _choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCustomError:
-    return PydanticCustomError("choice", "{text}", {"text": _choice(what, found, allowed)})
+    return PydanticCustomError("choice", "{text}", {"text": choice(what, found, allowed)})
 
 
 def _explain(detail: ErrorDetails, data: Any) -> str:
@@ -268,7 +263,7 @@ def _explain(detail: ErrorDetails, data: Any) -> str:
             return f"{where}: this key is missing"
         case "union_tag_invalid":
             allowed = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-            return f"{where}.name: " + _choice("unknown name", context["tag"], allowed)
+            return f"{where}.name: " + choice("unknown name", context["tag"], allowed)
         case "union_tag_not_found":
             return f"{where}: the key `name` is missing"
         case _:

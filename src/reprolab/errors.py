@@ -17,6 +17,12 @@ def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def choice(what: str, found: object, allowed: Iterable[str]) -> str:
+    """The message for a name that is not among the allowed ones."""
+    allowed = list(allowed)
+    return f"{what} '{found}'{did_you_mean(found, allowed)}; allowed: {', '.join(allowed)}"
+
+
 def run_command(main: Callable[[], None]) -> NoReturn:
     """Run a command-line entry point; exit 1 on an `InputError`, 130 on Ctrl-C, 143 on SIGTERM."""
     signal.signal(signal.SIGTERM, _terminate)

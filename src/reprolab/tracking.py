@@ -247,7 +247,7 @@ def origin(inputs: StageInputs) -> dict[str, str]:
 
 
 def tracking_uri() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{repository_root() / 'mlflow.db'}"
 
 
 def _experiment_id(client: "MlflowClient", dataset: str, artifacts: str | None) -> str:
