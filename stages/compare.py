@@ -9,8 +9,8 @@ from reprolab.errors import run_command
 from reprolab.figures import comparison_figure, save_figure
 from reprolab.files import atomic_file, write_json
 from reprolab.inputs import stage_inputs
-from reprolab.tables import comparison_table
-from reprolab.tracking import Store, comparison_run, origin
+from reprolab.tables import comparison_table, published_table
+from reprolab.tracking import Store, origin, view_run
 
 
 def main() -> None:
@@ -30,11 +30,13 @@ def main() -> None:
     files = [arguments.comparison.with_suffix(ending) for ending in (".json", ".md", ".png")]
     write_json(files[0], rows)
     with atomic_file(files[1]) as partial:
-        partial.write_text(f"## {dataset}\n\n{comparison_table(rows)}")
+        partial.write_text(
+            f"## {dataset}\n\n{comparison_table(rows)}\n### Published figures of {dataset}\n\n{published_table(rows)}"
+        )
     save_figure(comparison_figure(dataset, rows), files[2])
 
     inputs = stage_inputs("compare", dataset)
-    with comparison_run(Store(dataset), inputs).in_progress() as run:
+    with view_run(Store(dataset), inputs).in_progress() as run:
         run.set_tags(origin(inputs))
         run.log_scores({f"{row['experiment']}.{key}": row[key] for row in rows for key in ("accuracy", "difference")})
         run.log_files(*files)

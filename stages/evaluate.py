@@ -1,15 +1,16 @@
-"""Score one trained experiment on the test part, and draw its curves and its confusion matrix."""
+"""Score one trained experiment on the test part, and draw its figures."""
 
 import argparse
 from pathlib import Path
 
-from reprolab.classifier import load_classifier, load_model_info
+from reprolab.classifier import load_model_info
 from reprolab.data.splits import load_part
 from reprolab.device import choose_device
 from reprolab.errors import run_command
 from reprolab.evaluation import evaluate
-from reprolab.figures import confusion_figure, curves_figure, save_figure
+from reprolab.figures import save_figure
 from reprolab.files import atomic_directory, read_csv, write_csv, write_json
+from reprolab.inside_figures import experiment_figures
 from reprolab.tracking import Store, TrainingRun
 
 
@@ -26,24 +27,23 @@ def main() -> None:
     device = choose_device()
     evaluation = evaluate(arguments.model, test, device)
     summary = evaluation.summary() | {"device": device.name, "provenance": split.provenance}
-    confusion = evaluation.confusion_rows()
+    curves = read_csv(arguments.metrics / "curves.csv")
 
     with atomic_directory(arguments.figures) as folder:
-        save_figure(curves_figure(info.name, read_csv(arguments.metrics / "curves.csv")), folder / "curves.png")
-        together = ", all seeds together" if len(evaluation.scores) > 1 else ""
-        save_figure(confusion_figure(f"{info.name}, test part{together}", confusion), folder / "confusion.png")
-    write_csv(arguments.metrics / "confusion.csv", confusion)
+        for file, figure in experiment_figures(info.name, arguments.model, curves, test, evaluation).items():
+            save_figure(figure, folder / file)
+    write_csv(arguments.metrics / "confusion.csv", evaluation.confusion_rows())
     write_csv(arguments.metrics / "classes.csv", evaluation.class_rows())
     write_json(arguments.metrics / "test.json", summary)
 
     run = TrainingRun(Store(experiment.dataset), info)
     with run.in_progress():
         run.log_scores(summary, prefix="test_")
-        run.log_files(*arguments.figures.iterdir(), arguments.metrics / "classes.csv")
+        run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / "classes.csv")
         for seed, scores in evaluation.scores.items():
             with run.of_seed(seed).in_progress() as seed_run:
                 seed_run.log_scores(scores, prefix="test_")
-                seed_run.log_model(load_classifier(arguments.model, seed), test.inputs[:2])
+                seed_run.log_model(evaluation.classifiers[seed], test.inputs[:2])
 
 
 if __name__ == "__main__":

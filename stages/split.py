@@ -18,8 +18,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     dataset = load_params().dataset(arguments.dataset)
-    source = load_source(dataset.source, arguments.raw)
-    parts = make_split(source, dataset.split)
+    where = f"datasets.{arguments.dataset}"
+    source = load_source(dataset.source, arguments.raw, f"{where}.source")
+    parts = make_split(source, dataset.split, f"{where}.split")
     with atomic_directory(arguments.split) as folder:
         info = save_split(parts, source, arguments.dataset, folder)
     print(f"{arguments.dataset} ({info.provenance}): {info.sizes}")

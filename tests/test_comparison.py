@@ -1,4 +1,4 @@
-"""The comparison with published figures, from the metrics to the README."""
+"""The comparison with published figures, from the metrics to its tables."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from reprolab.__main__ import BEGIN, END, prune, results
 from reprolab.comparison import Row, compare, leftovers, load_baselines, wilson_interval
-from reprolab.config import Params, load_params
 from reprolab.errors import InputError
-from reprolab.files import write_json
-from reprolab.tables import comparison_table
+from reprolab.files import write_csv, write_json
+from reprolab.tables import comparison_table, published_table
 from tests.conftest import REPOSITORY
 
 HEADER = "dataset,experiment,metric,value,sheet,condition"
@@ -25,6 +23,7 @@ TEST = {
     "images_per_second": 1000,
     "provenance": "official",
 }
+TRAIN = {"train_accuracy": 0.875, "train_loss": 0.25, "epochs": [1, 2], "seconds": 21.0, "device": "cpu"}
 SEVERAL_SEEDS = TEST | {"seeds": 3, "accuracy_std": 0.01, "macro_f1_std": 0.02, "loss_std": 0.03}
 
 
@@ -36,14 +35,25 @@ def published(value: float, experiment: str = "mlp", metric: str = "accuracy") -
         "value": value,
         "sheet": "lab9",
         "condition": "after 5 epochs",
-        "stand_in": False,
     }
+
+
+def write_results(folder: Path, test: dict[str, Any], train: dict[str, Any] = TRAIN) -> None:
+    """Results of two seeds that train for three and four epochs: seven in all."""
+    write_json(folder / "test.json", test)
+    write_json(folder / "train.json", train)
+    epochs = [(seed, epoch) for seed, last in ((0, 3), (1, 4)) for epoch in range(1, last + 1)]
+    parts = ("train", "validation")
+    write_csv(
+        folder / "curves.csv",
+        [{"seed": seed, "epoch": epoch, "part": part, "loss": 1} for seed, epoch in epochs for part in parts],
+    )
 
 
 def one_row(metrics: Path, test: dict[str, Any] | None, *baselines: Row) -> Row:
     metrics.mkdir(exist_ok=True)
     if test:
-        write_json(metrics / "mlp" / "test.json", test)
+        write_results(metrics / "mlp", test)
     (row,) = compare("digits", ["mlp"], metrics, baselines)
     return row
 
@@ -80,9 +90,10 @@ def test_row_without_a_published_figure_holds_what_was_measured(tmp_path: Path) 
         **SEVERAL_SEEDS,
         "low": 0.490162,
         "high": 0.943318,
-        **dict.fromkeys(["published_accuracy", "published_macro_f1", "published_loss"]),
-        **dict.fromkeys(["difference", "published_is", "sheet", "condition"]),
+        "trainable_parameters": 61706,
+        **dict.fromkeys(["published_accuracy", "difference", "published_is", "sheet", "condition"]),
         "stand_in": False,
+        "published": [],
     }
 
 
@@ -95,7 +106,41 @@ def test_experiment_that_was_not_run_still_shows_the_published_figure(tmp_path: 
         "sheet": "lab9",
         "condition": "after 5 epochs",
         "stand_in": False,
+        "published": [figure("accuracy", 0.9, "not run")],
     }
+
+
+def figure(metric: str, value: float, status: str, **measured: Any) -> Row:
+    empty = dict.fromkeys(["measured", "measured_std", "difference", "device"])
+    row = {"metric": metric, "value": value, "sheet": "lab9", "condition": "after 5 epochs"}
+    return row | empty | {"status": status} | measured
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "measured", "deviation", "difference"),
+    [
+        ("accuracy", 0.9, 0.8, 0.01, -0.1),
+        ("macro_f1", 0.75, 0.75, 0.02, 0.0),
+        ("loss", 0.4, 0.5, 0.03, 0.1),
+        ("train_accuracy", 0.75, 0.875, None, 0.125),
+        ("parameters", 61706, 61706, None, 0.0),
+        ("epoch_seconds", 22, 3.0, None, -19.0),  # 21 seconds for seven epochs, of which curves.csv has two lines each
+    ],
+)
+def test_published_figure_stands_beside_the_measured_one(
+    tmp_path: Path, metric: str, value: float, measured: float, deviation: float | None, difference: float
+) -> None:
+    (row,) = one_row(tmp_path, SEVERAL_SEEDS, published(value, metric=metric))["published"]
+    result = {"measured": measured, "measured_std": deviation, "difference": difference, "device": "cpu"}
+    assert row == figure(metric, value, "measured", **result)
+
+
+@pytest.mark.parametrize("metric", ["best_epoch_accuracy", "accuracy_after_epoch_3"])
+@pytest.mark.parametrize("test", [None, TEST], ids=["not run", "run"])
+def test_figures_of_single_epochs_have_no_counterpart(tmp_path: Path, metric: str, test: Any) -> None:
+    row = one_row(tmp_path, test, published(0.9, metric=metric))
+    assert row["published"] == [figure(metric, 0.9, "not measured")]
+    assert row["published_accuracy"] is None
 
 
 def test_rows_keep_the_order_of_the_experiments(tmp_path: Path) -> None:
@@ -109,41 +154,138 @@ def test_leftovers_are_the_folders_of_experiments_that_are_no_more(tmp_path: Pat
     assert leftovers(["mlp", "not-run"], tmp_path) == [tmp_path / "old", tmp_path / "older"]
 
 
-def test_table_is_as_expected(tmp_path: Path) -> None:
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
     for name, test in {
         "mlp": TEST,
         "lenet": SEVERAL_SEEDS | {"provenance": "JPEG stand-in (quality 75)"},
-        "plain": TEST | {"accuracy": 0.9},
+        "plain": TEST | {"accuracy": 0.9, "trainable_parameters": 5130},
     }.items():
-        write_json(tmp_path / name / "test.json", test)
-    baselines = [published(0.85), published(0.7, metric="loss"), published(0.4, "lenet"), published(0.95, "not-run")]
-    rows = compare("digits", ["mlp", "lenet", "plain", "not-run"], tmp_path, baselines)
+        write_results(tmp_path / name, test)
+    baselines = [
+        published(0.85),
+        published(0.7, metric="loss"),
+        published(22, metric="epoch_seconds"),
+        published(0.55, metric="accuracy_after_epoch_2"),
+        published(0.4, "lenet"),
+        published(0.95, "lenet", "best_epoch_accuracy"),
+        published(0.9, "lenet", "train_accuracy"),
+        published(61000, "lenet", "parameters"),
+        published(0.95, "not-run"),
+    ]
+    return compare("digits", ["mlp", "lenet", "plain", "not-run"], tmp_path, baselines)
+
+
+def test_table_is_as_expected(rows: list[Row]) -> None:
     expected = """\
 | experiment | seeds | accuracy | 95 % interval | published | difference | published lies | macro-F1 | loss \
 | parameters |
 |---|---|---|---|---|---|---|---|---|---|
-| `mlp` | 1 | 0.8000 | 0.4902 – 0.9433 | 0.8500 | −0.0500 | inside the interval | 0.7500 | 0.5000 (0.7000) | 61,706 |
+| `mlp` | 1 | 0.8000 | 0.4902 – 0.9433 | 0.8500 | −0.0500 | inside the interval | 0.7500 | 0.5000 | 61,706 |
 | `lenet` † | 3 | 0.8000 ± 0.0100 | 0.4902 – 0.9433 | 0.4000 | +0.4000 | below it | 0.7500 ± 0.0200 \
 | 0.5000 ± 0.0300 | 61,706 |
-| `plain` | 1 | 0.9000 | 0.5958 – 0.9821 | — | — | — | 0.7500 | 0.5000 | 61,706 |
+| `plain` | 1 | 0.9000 | 0.5958 – 0.9821 | — | — | — | 0.7500 | 0.5000 | 61,706 (5,130 trainable) |
 | `not-run` |  | not run |  | 0.9500 |  |  |  |  |  |
 
 - `mlp`, `lenet`, `not-run` — published in lab9: after 5 epochs.
 - † trained and tested on a JPEG stand-in (quality 75), not on the official images.
 - ± is the standard deviation over the seeds.
-- In brackets: the published figure.
 """
     assert comparison_table(rows) == expected
+
+
+def test_table_of_published_figures_is_as_expected(rows: list[Row]) -> None:
+    expected = """\
+| experiment | figure | published | measured | difference | sheet and condition |
+|---|---|---|---|---|---|
+| `mlp` | accuracy | 0.8500 | 0.8000 | −0.0500 | lab9: after 5 epochs |
+| `mlp` | loss | 0.7000 | 0.5000 | −0.2000 | lab9: after 5 epochs |
+| `mlp` | seconds an epoch | 22.0 | 3.0 on cpu | −19.0 | lab9: after 5 epochs |
+| `mlp` | accuracy after epoch 2 | 0.5500 | not measured |  | lab9: after 5 epochs |
+| `lenet` † | accuracy | 0.4000 | 0.8000 ± 0.0100 | +0.4000 | lab9: after 5 epochs |
+| `lenet` † | accuracy of the best epoch | 0.9500 | not measured |  | lab9: after 5 epochs |
+| `lenet` † | train accuracy | 0.9000 | 0.8750 | −0.0250 | lab9: after 5 epochs |
+| `lenet` † | parameters | 61,000 | 61,706 | +706 | lab9: after 5 epochs |
+| `not-run` | accuracy | 0.9500 | not run |  | lab9: after 5 epochs |
+
+- Not measured: the sheets looked at the test set after each epoch, and chose by it; here it is read once, after the \
+training.
+- Train accuracy is counted while the epoch's steps change the weights.
+- Seconds an epoch are those of another machine than the authors'.
+- † trained and tested on a JPEG stand-in (quality 75), not on the official images.
+- ± is the standard deviation over the seeds.
+"""
+    assert published_table(rows) == expected
+
+
+def test_a_figure_that_is_met_exactly_has_no_sign(tmp_path: Path) -> None:
+    table = published_table([one_row(tmp_path, TEST, published(61706, metric="parameters"))])
+    assert "| `mlp` | parameters | 61,706 | 61,706 | 0 | lab9" in table
+
+
+def test_table_without_published_figures_says_so(tmp_path: Path) -> None:
+    assert published_table([one_row(tmp_path, TEST)]) == "No figures are published for these experiments.\n"
 
 
 def test_table_of_official_data_has_no_dagger(tmp_path: Path) -> None:
     assert "†" not in comparison_table([one_row(tmp_path, TEST, published(0.9))])
 
 
-def test_baselines_of_the_repository_are_valid() -> None:
+# Every figure that the lab sheets publish.
+FROM_THE_SHEETS = {
+    ("mnist", "lenet5-classic", "lab9"): {
+        "accuracy": 0.9858,
+        "macro_f1": 0.9856,
+        "loss": 0.0493,
+        "epoch_seconds": 22,
+        "accuracy_after_epoch_1": 0.9386,
+        "accuracy_after_epoch_2": 0.9687,
+        "accuracy_after_epoch_3": 0.9775,
+        "accuracy_after_epoch_4": 0.9806,
+        "accuracy_after_epoch_5": 0.9858,
+    },
+    ("mnist", "lenet5-relu", "lab7"): {
+        "accuracy": 0.9891,
+        "best_epoch_accuracy": 0.9910,
+        "train_accuracy": 0.9952,
+    },
+    ("mnist", "lenet5-padded", "practice2"): {"parameters": 61706},
+    ("mnist", "mlp-512", "practice2"): {"parameters": 669706},
+    ("cifar10", "alexnet32", "lab9"): {
+        "accuracy": 0.8287,
+        "macro_f1": 0.8306,
+        "loss": 0.4930,
+        "epoch_seconds": 238,
+        "accuracy_after_epoch_1": 0.2955,
+        "accuracy_after_epoch_2": 0.4044,
+        "accuracy_after_epoch_3": 0.4812,
+        "accuracy_after_epoch_4": 0.5558,
+        "accuracy_after_epoch_5": 0.6263,
+        "accuracy_after_epoch_6": 0.6398,
+        "accuracy_after_epoch_7": 0.6803,
+    },
+    ("cifar10", "alexnet224", "challenge"): {"accuracy": 0.6159, "train_accuracy": 0.7608},
+    ("cifar10", "alexnet227", "challenge"): {"accuracy": 0.8034, "train_accuracy": 0.9632},
+    ("cifar10", "alexnet-pretrained", "challenge"): {"accuracy": 0.93},
+    ("cifar10", "resnet50-finetune", "challenge"): {"accuracy": 0.67},
+    ("digits", "digits-mlp", "scikit-learn's digits example"): {"accuracy": 0.97},
+    ("digits", "digits-lenet5", "scikit-learn's digits example"): {"accuracy": 0.97},
+}
+
+
+def test_baselines_of_the_repository_are_those_of_the_sheets() -> None:
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in load_baselines(REPOSITORY / "data" / "baselines.csv"):
+        found.setdefault((row["dataset"], row["experiment"], row["sheet"]), {})[row["metric"]] = row["value"]
+    assert found == FROM_THE_SHEETS
+
+
+def test_the_fastest_epoch_comes_with_its_range() -> None:
     rows = load_baselines(REPOSITORY / "data" / "baselines.csv")
-    assert all(0 < row["value"] < 1 for row in rows)
-    assert {row["dataset"] for row in rows} == {"digits", "mnist", "cifar10"}
+    assert {row["experiment"]: row["condition"] for row in rows if row["metric"] == "epoch_seconds"} == {
+        "lenet5-classic": "22 to 30 s on the authors' CPU",
+        "alexnet32": "238 to 294 s on the authors' CPU",
+    }
 
 
 @pytest.mark.parametrize(
@@ -151,7 +293,8 @@ def test_baselines_of_the_repository_are_valid() -> None:
     [
         (
             f"{HEADER}\ndigits,mlp,accuracy,0.9,s,c\ndigits,mlp,acuracy,0.9,s,c\n",
-            "line 3: unknown metric 'acuracy' (did you mean 'accuracy'?); allowed: accuracy, macro_f1, loss",
+            "line 3: unknown metric 'acuracy' (did you mean 'accuracy'?); allowed: accuracy, macro_f1, loss, "
+            "train_accuracy, parameters, epoch_seconds, best_epoch_accuracy, accuracy_after_epoch_<n>",
         ),
         (f"{HEADER}\ndigits,mlp,loss,ca. 5,s,c\n", "line 2: found the value 'ca. 5'; loss is a number from 0 to inf"),
         (
@@ -172,69 +315,19 @@ def test_bad_baselines_are_refused_by_file_and_line(tmp_path: Path, text: str, m
     assert str(error.value) == f"{path}, {message}"
 
 
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """The repository's params.yaml, in an empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return load_params(REPOSITORY / "params.yaml")
-
-
-def test_results_go_between_the_marks_of_the_readme(params: Params, tmp_path: Path) -> None:
-    sizes = {"digits": 11, "cifar10": 12}
-    rows = {name: [one_row(tmp_path / name, TEST | {"parameters": size})] for name, size in sizes.items()}
-    for name, content in rows.items():
-        write_json(Path("metrics/comparison") / f"{name}.json", content)
-    readme = Path("README.md")
-    readme.write_text(f"# Title\n\n{BEGIN}old\n{END}\nThe end.\n")
-    results(params)
-    tables = {name: comparison_table(content) for name, content in rows.items()}
-    text = readme.read_text()
-    assert text == (
-        f"# Title\n\n{BEGIN}\n### digits\n\n{tables['digits']}\n### cifar10\n\n{tables['cifar10']}\n{END}\nThe end.\n"
-    )
-    results(params)
-    assert readme.read_text() == text
-
-
-def test_results_need_the_marks(params: Params) -> None:
-    Path("README.md").write_text("# Title\n")
-    with pytest.raises(InputError, match=r"README\.md lacks the lines <!-- results: begin --> and"):
-        results(params)
-    assert Path("README.md").read_text() == "# Title\n"
-
-
-def test_prune_removes_leftovers_only(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = [Path("data/splits/old/train.bin"), Path("metrics/comparison/digits.json"), Path("models/.gitignore")]
-    kept += [
-        Path("metrics") / experiment.dataset / name / "test.json" for name, experiment in params.experiments.items()
-    ]
-    kept += [Path(folder) / name / "file" for folder in ("models", "figures") for name in params.experiments]
-    # lenet5-relu is an experiment, but not one of digits.
-    old = [Path("metrics/old"), Path("models/old"), Path("figures/old")]
-    old += [Path("metrics/digits/lenet5-relu"), Path("metrics/mnist/old"), Path(".reprolab/checkpoints")]
-    for path in [*kept, *(folder / "file" for folder in old)]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    prune(params)
-    assert capsys.readouterr().out == "".join(f"removed {path}\n" for path in old) + "6 removed\n"
-    assert not any(path.exists() for path in old)
-    assert all(path.exists() for path in kept)
-    prune(params)
-    assert capsys.readouterr().out == "nothing to remove\n"
-
-
-def test_prune_and_results_in_a_fresh_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    params = load_params(REPOSITORY / "params.yaml")
-    prune(params)
-    with pytest.raises(InputError, match="README"):
-        results(params)
-    Path("README.md").write_text(END + BEGIN)
-    with pytest.raises(InputError, match="README"):
-        results(params)
-
-
-@pytest.mark.parametrize("row", ["a,b,accuracy,nan,s,c", "a,b,accuracy,inf,s,c", "a,b,accuracy,0.9,s,after 5, best"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "a,b,accuracy,nan,s,c",
+        "a,b,accuracy,inf,s,c",
+        "a,b,accuracy,0.9,s,after 5, best",
+        "a,b,accuracy_after_epoch_0,0.9,s,c",
+        "a,b,accuracy_after_epoch_5,98,s,c",
+        "a,b,best_epoch_accuracy,1.1,s,c",
+        "a,b,parameters,-1,s,c",
+        "a,b,epoch_seconds,22-30,s,c",
+    ],
+)
 def test_more_bad_baselines(tmp_path: Path, row: str) -> None:
     path = tmp_path / "baselines.csv"
     path.write_text("dataset,experiment,metric,value,sheet,condition\n" + row + "\n")

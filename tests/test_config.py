@@ -19,6 +19,8 @@ VALID: dict[str, Any] = {
         "small": {
             "dataset": "digits",
             "model": {"name": "mlp", "hidden": [8]},
+            "init_from": "random",
+            "input": {},
             "training": {
                 "epochs": 2,
                 "batch_size": 16,
@@ -63,13 +65,17 @@ def test_defaults_change_nothing_that_params_does_not_ask_for(tmp_path: Path) ->
     assert experiment.model_dump(mode="json") == {
         "dataset": "digits",
         "model": {"name": "mlp", "hidden": [8]},
-        "input": {"size": None, "mean": None, "std": None, "crop_padding": 0, "flip": False},
+        "init_from": "random",
+        "freeze": "none",
+        "input": {"size": None, "channels": None, "mean": None, "std": None, "crop_padding": 0, "flip": False},
         "training": {
             "data": "train",
             "epochs": 2,
             "batch_size": 16,
             "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0},
             "schedule": None,
+            "loss": "cross-entropy",
+            "snapshots": False,
             "seeds": [0],
         },
     }

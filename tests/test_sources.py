@@ -1,4 +1,4 @@
-"""Where data sets come from, and that damaged files are refused."""
+"""Where data sets come from, MNIST and CIFAR-10, and that damaged files are refused."""
 
 import gzip
 import hashlib
@@ -21,13 +21,10 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torchvision.datasets import CIFAR10
 
-from reprolab.config import Component
 from reprolab.data.fetching import fetch_file
-from reprolab.data.sources import SourceData, cifar10, digits, fetch_source, load_source, mnist
+from reprolab.data.sources import SourceData, cifar10, mnist
 from reprolab.errors import InputError
 from tests.conftest import REPOSITORY
 
@@ -91,34 +88,6 @@ def archive_of(members: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> byte
     return buffer.getvalue()
 
 
-def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
-    fetch_source(Component(name="digits"), target)
-    data = load_source(Component(name="digits"), target)
-    parts = train_test_split(*load_digits(return_X_y=True), test_size=0.5, shuffle=False)
-    assert (data.train_inputs.shape, data.test_inputs.shape) == ((898, 1, 8, 8), (899, 1, 8, 8))
-    for inputs, images in ((data.train_inputs, parts[0]), (data.test_inputs, parts[1])):
-        assert inputs.dtype == np.uint8
-        assert (inputs.min(), inputs.max()) == (0, 255)
-        np.testing.assert_array_equal(np.rint(inputs.reshape(-1, 64) * (16 / 255)), images)
-    assert (data.train_labels.tolist(), data.test_labels.tolist()) == (parts[2].tolist(), parts[3].tolist())
-    assert (data.classes, data.provenance) == (tuple("0123456789"), "official")
-
-
-def test_digits_are_fetched_to_the_same_bytes_each_time(target: Path) -> None:
-    digits.fetch(target)
-    first = (target / "digits.npz").read_bytes()
-    digits.fetch(target)
-    assert (target / "digits.npz").read_bytes() == first
-
-
-@pytest.mark.parametrize("size", [0, 60_000])
-def test_truncated_digits_are_refused(target: Path, size: int) -> None:
-    digits.fetch(target)
-    os.truncate(target / "digits.npz", size)
-    with pytest.raises(InputError, match=r"digits\.npz cannot be read"):
-        digits.load(target)
-
-
 @pytest.mark.parametrize("over_http", [False, True])
 def test_mirror_is_asked_before_the_official_address(
     over_http: bool, target: Path, mirror: Path, server: str, monkeypatch: pytest.MonkeyPatch
@@ -179,6 +148,7 @@ def test_mnist_is_read_from_idx_files(target: Path, mnist_files: dict[str, bytes
     mnist.fetch(target)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == mnist_files
     data = mnist.load(target)
+    assert data.test_inputs is not None and data.test_labels is not None
     assert (data.train_inputs.shape, data.test_inputs.shape) == ((3, 1, 28, 28), (2, 1, 28, 28))
     assert data.train_inputs.tobytes() == mnist_files["train-images-idx3-ubyte"][16:]
     assert data.test_inputs.tobytes() == mnist_files["t10k-images-idx3-ubyte"][16:]
@@ -239,6 +209,7 @@ def stand_in(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cifar10_stand_in_is_read_in_the_order_of_its_names(target: Path, stand_in: None) -> None:
     cifar10.fetch(target)
     data = cifar10.load(target)
+    assert data.test_inputs is not None and data.test_labels is not None
     assert data.provenance == "JPEG stand-in (quality 75)"
     assert (data.train_inputs.shape, data.test_inputs.shape) == ((20, 3, 32, 32), (10, 3, 32, 32))
     assert data.train_inputs.dtype == np.uint8
@@ -277,6 +248,7 @@ def test_official_cifar10_is_preferred_and_keeps_its_order(
     monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, hashlib.sha256(archive).hexdigest())
     cifar10.fetch(target)
     data = cifar10.load(target)
+    assert data.test_inputs is not None and data.test_labels is not None
     assert data.provenance == "official"
     np.testing.assert_array_equal(data.train_inputs, pixels[:5].reshape(50, 3, 32, 32))
     np.testing.assert_array_equal(data.test_inputs, pixels[5].reshape(10, 3, 32, 32))

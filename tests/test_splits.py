@@ -5,15 +5,26 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from reprolab.config import SplitConfig
-from reprolab.data.sources import SourceData
-from reprolab.data.splits import PARTS, Part, load_info, load_part, load_training_data, make_split, save_split
+from reprolab.data.sources import SourceData, digits
+from reprolab.data.splits import (
+    Part,
+    load_info,
+    load_part,
+    load_training_data,
+    make_split,
+    refuse_contamination,
+    save_split,
+)
 from reprolab.errors import InputError
 from tests.conftest import make_source
+
+PARTS = ("train", "validation", "test")
 
 
 def images_of(part: Part) -> list[bytes]:
@@ -48,6 +59,7 @@ def test_split_deals_out_every_training_example_once_and_leaves_the_test_part() 
     parts = make_split(source, SplitConfig(validation=12, seed=0))
     dealt = examples_of(parts["train"]) + examples_of(parts["validation"])
     assert dealt == examples_of(Part(source.train_inputs, source.train_labels))
+    assert source.test_inputs is not None and source.test_labels is not None
     np.testing.assert_array_equal(parts["test"].inputs, source.test_inputs)
     np.testing.assert_array_equal(parts["test"].labels, source.test_labels)
 
@@ -77,6 +89,7 @@ def test_copies_of_an_image_stay_on_one_side(seed: int) -> None:
 
 def test_contaminated_test_part_is_refused_with_the_pairs() -> None:
     source = make_source()
+    assert source.test_inputs is not None
     source.test_inputs[3] = source.train_inputs[41]
     source.test_inputs[8] = source.train_inputs[0]
     with pytest.raises(InputError, match=r"2 of 60 test examples .*\(test 3 = train 41, test 8 = train 0\)"):
@@ -85,6 +98,7 @@ def test_contaminated_test_part_is_refused_with_the_pairs() -> None:
 
 def test_long_contamination_is_counted_and_shortened() -> None:
     source = make_source()
+    assert source.test_inputs is not None
     source.test_inputs[:13] = source.train_inputs[:13]
     with pytest.raises(InputError, match=r"13 of 60 .* test 9 = train 9 and 3 more\)"):
         make_split(source, SplitConfig(validation=12, seed=0))
@@ -92,9 +106,7 @@ def test_long_contamination_is_counted_and_shortened() -> None:
 
 @pytest.mark.parametrize("validation", [2, 60, 0.01, 0.99])
 def test_validation_without_room_for_every_class_is_refused(validation: float) -> None:
-    with pytest.raises(
-        InputError, match=rf"split\.validation: {validation} does not fit 60 different training examples"
-    ):
+    with pytest.raises(InputError, match=rf"split\.validation: {validation} does not fit 60 different examples"):
         make_split(make_source(), SplitConfig(validation=validation, seed=0))
 
 
@@ -102,14 +114,170 @@ def test_validation_that_leaves_a_rare_class_out_is_refused() -> None:
     source = make_source(classes=2)
     labels = np.array([0] * 38 + [1] * 2)
     rare = dataclasses.replace(source, train_labels=labels)
-    with pytest.raises(InputError, match=r"split\.validation: 4 leaves no validation example for .* \[1\]"):
+    with pytest.raises(InputError, match=r"split\.validation: 4 chooses no example of .* \[1\]"):
         make_split(rare, SplitConfig(validation=4, seed=0))
+
+
+def without_test_part(source: SourceData) -> SourceData:
+    return dataclasses.replace(source, test_inputs=None, test_labels=None)
+
+
+def with_copies(source: SourceData) -> SourceData:
+    """Every example three times, a class after the other."""
+    return with_training_part(source, np.arange(len(source.train_labels)).repeat(3))
+
+
+def counts_of(parts: dict[str, Part]) -> dict[str, list[int]]:
+    return {name: np.bincount(part.labels).tolist() for name, part in parts.items()}
+
+
+@pytest.mark.parametrize("size", [15, 0.25])
+def test_without_a_published_test_part_one_is_cut_out_first(size: float) -> None:
+    source = without_test_part(make_source())
+    parts = make_split(source, SplitConfig(test=size, validation=size, seed=0))
+    assert counts_of(parts)["test"] == [5, 5, 5]
+    dealt = sum((examples_of(part) for part in parts.values()), Counter())
+    assert dealt == examples_of(Part(source.train_inputs, source.train_labels))
+    # The test part does not depend on what is done with the rest.
+    other = make_split(source, SplitConfig(test=size, validation=0.4, seed=0))
+    assert images_of(other["test"]) == images_of(parts["test"])
+
+
+def test_without_a_published_test_part_one_must_be_asked_for() -> None:
+    with pytest.raises(
+        InputError, match=r"^datasets\.iris\.split\.test: the source has no test part of its own; give a"
+    ):
+        make_split(without_test_part(make_source()), SplitConfig(validation=0.2, seed=0), "datasets.iris.split")
+
+
+@pytest.mark.parametrize("size", [15, 0.25])
+def test_a_published_test_part_gives_a_stratified_subset(size: float) -> None:
+    source = make_source()
+    parts = make_split(source, SplitConfig(test=size, validation=12, seed=0))
+    assert source.test_inputs is not None
+    assert set(images_of(parts["test"])) < {image.tobytes() for image in source.test_inputs}
+    assert counts_of(parts) == {"train": [16, 16, 16], "validation": [4, 4, 4], "test": [5, 5, 5]}
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_balanced_subset_has_equally_many_of_each_class(balanced: bool) -> None:
+    source = with_training_part(make_source(per_class=40), np.r_[0:40, 40:70, 80:105])
+    config = SplitConfig(train=30, validation=15, test=9, balanced=balanced, seed=0)
+    counts = counts_of(make_split(source, config))
+    assert {name: sum(count) for name, count in counts.items()} == {"train": 30, "validation": 15, "test": 9}
+    equal = {"train": [10, 10, 10], "validation": [5, 5, 5], "test": [3, 3, 3]}
+    assert (counts == equal) is balanced
+
+
+def test_balance_leaves_shares_in_proportion() -> None:
+    source = with_training_part(make_source(per_class=40), np.r_[0:40, 40:60, 80:90])
+    config = SplitConfig(train=15, validation=0.2, balanced=True, seed=0)
+    assert counts_of(make_split(source, config)) == {
+        "train": [5, 5, 5],
+        "validation": [8, 4, 2],
+        "test": [40, 40, 40],
+    }
+
+
+def test_a_subset_may_be_all_there_is() -> None:
+    parts = make_split(make_source(), SplitConfig(train=48, validation=12, test=60, seed=0))
+    everything = make_split(make_source(), SplitConfig(validation=12, seed=0))
+    assert {name: examples_of(part) for name, part in parts.items()} == {
+        name: examples_of(part) for name, part in everything.items()
+    }
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_counts_are_of_different_examples(balanced: bool) -> None:
+    source = with_copies(without_test_part(make_source()))
+    config = SplitConfig(train=24, validation=12, test=9, balanced=balanced, seed=0)
+    parts = make_split(source, config)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 24, "validation": 12, "test": 9}
+    assert len({image for part in parts.values() for image in images_of(part)}) == 45
+
+
+def test_shares_take_the_copies_along() -> None:
+    parts = make_split(with_copies(without_test_part(make_source())), SplitConfig(test=0.2, validation=0.25, seed=0))
+    assert {name: len(part) for name, part in parts.items()} == {"train": 108, "validation": 36, "test": 36}
+    different = [set(images_of(part)) for part in parts.values()]
+    assert [len(images) for images in different] == [36, 12, 12]
+    assert len(set.union(*different)) == 60
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({"test": 10}, r"split\.test: 10 examples cannot be balanced over 3 classes; give a multiple of 3"),
+        ({"validation": 31}, r"split\.validation: 31 examples cannot be balanced"),
+        ({"train": 2}, r"split\.train: 2 examples cannot be balanced"),
+        ({"test": 63}, r"split\.test: 63 .* are 21 of each class, but class 0 has 20 different .* at most 60"),
+        ({"train": 36}, r"split\.train: 36 .* are 12 of each class, but class 2 has 6 different .* at most 18"),
+        ({"validation": 30}, r"split: nothing is left to train on of the class\(es\) \[2\]"),
+        ({"train": 100, "balanced": False}, r"split\.train: 100 does not fit 38 different examples"),
+        ({"test": 61, "balanced": False}, r"split\.test: 61 does not fit 60 different examples"),
+    ],
+)
+def test_counts_that_do_not_fit_are_refused(sizes: dict[str, Any], expected: str) -> None:
+    source = with_training_part(make_source(), np.r_[0:50])
+    config = SplitConfig.model_validate({"validation": 12, "balanced": True, "seed": 0} | sizes)
+    with pytest.raises(InputError, match=expected):
+        make_split(source, config)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"test": 1.5}, "share below 1 or a whole number"),
+        ({"test": 0}, "greater than 0"),
+        ({"train": 0.5}, "valid integer"),
+        ({"train": 0}, "greater than or equal to 1"),
+        ({"balanced": True}, "should hold a count"),
+        ({"balanced": True, "test": 0.2}, "should hold a count"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused(values: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        SplitConfig.model_validate({"validation": 0.1, "seed": 0} | values)
+
+
+def test_contamination_between_any_two_parts_is_told_with_their_names() -> None:
+    images = make_source().train_inputs
+    with pytest.raises(InputError, match=r"2 of 20 validation examples .* train part \(validation 0 = train 18, "):
+        refuse_contamination(images[:20], images[18:38], ("train", "validation"))
+
+
+def test_digits_are_cut_as_they_always_were(tmp_path: Path) -> None:
+    # Literal hashes: a change of them makes every trained network of the lab stale.
+    digits.fetch(tmp_path)
+    source = digits.load(tmp_path)
+    info = save_split(make_split(source, SplitConfig(validation=0.1, seed=0)), source, "digits", tmp_path)
+    assert info.sha256 == {
+        "train": "b9ff10604a2474f7c99dc524f0105f7cdaff220e52f932b362efd814179f0eba",
+        "validation": "4cc7eb3a7f5ac1b8e1d19d95691eee7904638dbed07085e8656d57c487d0169d",
+        "test": "3ece157c2b2a7d8ebaedd7faf0565fcc3608be6ebcbd3a5ed878bfa022c709ba",
+    }
+    assert (info.mean, info.std) == ([0.307478], [0.376963])
+
+
+def test_statistics_of_a_table_are_those_of_its_features_in_their_own_units(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal([5, -300, 0.1], [2, 40, 0], (60, 3)).astype(np.float32)
+    source = dataclasses.replace(without_test_part(make_source()), train_inputs=table)
+    parts = make_split(source, SplitConfig(test=0.2, validation=0.2, seed=0))
+    info = save_split(parts, source, "table", tmp_path)
+    rows = parts["train"].inputs.astype(np.float64)
+    assert info.shape == [3]
+    assert info.mean == pytest.approx(rows.mean(0))
+    assert info.std == pytest.approx([rows[:, 0].std(), rows[:, 1].std(), 1.0])
+    assert info.std[2] == 1.0
+    assert load_part(tmp_path, "train").inputs.dtype == np.float32
+    assert load_info(tmp_path) == info
 
 
 def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> None:
     source = make_source(shape=(3, 8, 8))
     source.train_inputs[:, 1] //= 2
     source.train_inputs[:, 2] //= 5
+    assert source.test_inputs is not None
     source.test_inputs[:] = np.arange(180, 240, dtype=np.uint8)[:, None, None, None]
     parts = make_split(source, SplitConfig(validation=30, seed=0))
     info = save_split(parts, source, "noise", tmp_path)

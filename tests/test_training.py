@@ -5,22 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from reprolab.checkpoint import Epoch, checkpoint_path
 from reprolab.classifier import predict
 from reprolab.config import Experiment, Training
-from reprolab.data.splits import load_part, load_training_data
+from reprolab.data.splits import Part, SplitInfo, TrainingData, load_part, load_training_data
 from reprolab.device import Device, choose_device
 from reprolab.errors import InputError
-from reprolab.optimization import make_optimizer, make_schedule
+from reprolab.optimization import make_optimizer, make_schedule, perceptron_loss
 from reprolab.scores import score_logits
 from reprolab.training import DivergenceError, Fit, fit
 
 CPU = Device("cpu", "float32")
 SETTINGS: dict[str, Any] = {
     "dataset": "noise",
+    "init_from": "random",
     "model": {"name": "mlp", "hidden": [16]},
     "input": {"crop_padding": 1, "flip": True},
     "training": {
@@ -72,6 +74,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     trained: list[int] = []
     resumed = run(split_folder, settings, tmp_path / "parts.pt", on_epoch=lambda epoch: trained.append(epoch.number))
     assert trained == list(range(stopped_after, 6))
+    assert resumed.losses == whole.losses and len(whole.losses) == 5 * (5 if data == "train" else 6)
     assert torch.equal(weights(resumed), weights(whole))
     assert [epoch.train for epoch in resumed.history] == [epoch.train for epoch in whole.history]
     assert resumed.chosen.number == whole.chosen.number
@@ -134,6 +137,90 @@ def test_weights_that_the_last_step_ruins_are_not_kept(split_folder: Path, tmp_p
     with pytest.raises(DivergenceError, match=r"the weights are not finite in epoch 1, step 1, with the learning rate"):
         run(split_folder, settings, tmp_path / "run.pt")
     assert not (tmp_path / "run.pt").exists()
+
+
+def test_snapshots_hold_the_start_and_every_epoch(split_folder: Path, tmp_path: Path) -> None:
+    settings = experiment(snapshots=True, data="train+validation")
+    whole = run(split_folder, settings, tmp_path / "whole.pt")
+    with pytest.raises(Stop):
+        run(split_folder, settings, tmp_path / "parts.pt", on_epoch=stop_after(3))
+    resumed = run(split_folder, settings, tmp_path / "parts.pt")
+    assert list(resumed.snapshots) == [0, 1, 2, 3, 4, 5]
+    for epoch, snapshot in whole.snapshots.items():
+        assert all(torch.equal(resumed.snapshots[epoch][name], value) for name, value in snapshot.items())
+    last = whole.classifier.state_dict()
+    assert all(torch.equal(last[name], value) for name, value in whole.snapshots[5].items())
+    assert not run(split_folder, experiment(), tmp_path / "none.pt").snapshots
+
+
+def test_the_perceptron_s_loss_is_its_rule() -> None:
+    weights = torch.zeros(3, requires_grad=True)
+    by_hand = np.zeros(3)
+    generator = np.random.default_rng(0)
+    for _ in range(40):
+        example = np.append(generator.uniform(size=2), 1.0)
+        label = int(example[0] > example[1])
+        z = weights @ torch.from_numpy(example).float()
+        (gradient,) = torch.autograd.grad(
+            perceptron_loss(torch.stack([torch.zeros(()), z])[None], torch.tensor([label])), weights
+        )
+        weights = (weights - 0.5 * gradient).detach().requires_grad_()
+        by_hand += 0.5 * (label - int(by_hand @ example > 0)) * example
+    assert weights.detach().numpy() == pytest.approx(by_hand, abs=1e-6)
+    assert abs(by_hand).sum() > 0
+
+
+def features(count: int) -> TrainingData:
+    """Points of two classes, one on each side of the diagonal, with a gap between them."""
+    points = np.random.default_rng(0).random((count, 2), dtype=np.float32)
+    labels = (points[:, 0] > points[:, 1]).astype(np.int64)
+    points[:, 0] += np.where(labels == 1, 0.2, -0.2)
+    info = SplitInfo("points", "official", ["below", "above"], [2], [0.5, 0.5], [0.3, 0.3], {}, {})
+    return TrainingData(info, Part(points, labels), None)
+
+
+def table_experiment(**changes: Any) -> Experiment:
+    return Experiment.model_validate(
+        {
+            "dataset": "points",
+            "model": {"name": "perceptron"},
+            "init_from": "random",
+            "input": {},
+            "training": {
+                "data": "train+validation",
+                "epochs": 15,
+                "batch_size": 1,
+                "optimizer": {"name": "sgd", "lr": 0.5},
+                "seeds": [0],
+            },
+            **changes,
+        }
+    )
+
+
+def test_the_perceptron_separates_what_a_line_can_separate(tmp_path: Path) -> None:
+    settings = table_experiment()
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"loss": "perceptron"})})
+    fitted = fit(settings, features(60), 0, CPU, tmp_path / "run.pt")
+    assert fitted.history[-1].train["accuracy"] == 1.0
+
+
+def test_a_network_that_a_library_fits_learns_and_starts_anew(tmp_path: Path) -> None:
+    model = {"name": "mlp_classifier", "hidden": [4]}
+    training = {"epochs": 30, "batch_size": 20, "optimizer": {"name": "adam", "lr": 0.05}, "seeds": [0]}
+    settings = table_experiment(model=model, training=training)
+    data = TrainingData(features(60).info, features(60).train, features(20).train)
+    fitted, again = (fit(settings, data, 0, CPU, tmp_path / "run.pt") for _ in range(2))
+    assert fitted.chosen.validation and fitted.chosen.validation["accuracy"] > 0.9
+    assert torch.equal(weights(fitted), weights(again))
+    assert len(fitted.losses) == 30
+    assert not (tmp_path / "run.pt").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("size", 8), ("flip", True), ("crop_padding", 1), ("channels", 3)])
+def test_what_only_images_have_is_refused_for_features(key: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"input.{key}: 'points' holds features, not images; remove this key"):
+        fit(table_experiment(input={key: value}), features(9), 0, CPU, tmp_path / "run.pt")
 
 
 def test_a_damaged_checkpoint_is_told(split_folder: Path, tmp_path: Path) -> None:

@@ -1,17 +1,16 @@
-"""`reprolab`: check the parameters, tidy up, and write the results into the README."""
+"""`reprolab`: check the parameters, tidy up, and write the results into the pages."""
 
 import argparse
 import shutil
 from pathlib import Path
 
 from reprolab.comparison import leftovers, load_baselines
-from reprolab.config import RESERVED, Params, load_params
+from reprolab.config import IMAGENET, RANDOM, RESERVED, Params, load_params
 from reprolab.errors import InputError, did_you_mean, run_command
-from reprolab.files import CHECKPOINTS, atomic_file, read_json
-from reprolab.tables import comparison_table
+from reprolab.files import CHECKPOINTS
+from reprolab.pages import METRICS, write_pages
 
-BASELINES, METRICS = Path("data/baselines.csv"), Path("metrics")
-BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
+BASELINES = Path("data/baselines.csv")
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def _main() -> None:
     commands.add_parser("prune", help="remove results that params.yaml lacks, and old checkpoints").set_defaults(
         run=prune
     )
-    commands.add_parser("results", help="write the comparisons into README.md").set_defaults(run=results)
+    commands.add_parser("results", help="write the tables into README.md and docs").set_defaults(run=write_pages)
     parser.parse_args().run(load_params())
 
 
@@ -48,7 +47,8 @@ def check(params: Params) -> None:
             )
     for path in left_over(params):
         print(f"note: {path} is left over from an earlier params.yaml; `reprolab prune` removes it")
-    print(f"params.yaml: {len(params.datasets)} data sets and {len(params.experiments)} experiments, no mistake found")
+    counts = f"{len(params.datasets)} data sets, {len(params.experiments)} experiments, {len(params.studies)} studies"
+    print(f"params.yaml: {counts}; no mistake found")
 
 
 def prune(params: Params) -> None:
@@ -64,32 +64,21 @@ def prune(params: Params) -> None:
 
 
 def left_over(params: Params) -> list[Path]:
-    """Results of experiments and data sets that params.yaml lacks."""
-    found = leftovers([*params.datasets, RESERVED], METRICS)
-    found += [path for path in (METRICS / RESERVED).glob("[!.]*") if path.stem not in params.datasets]
-    for folder in (Path("models"), Path("figures")):
-        found += leftovers(list(params.experiments), folder)
+    """Results of experiments, data sets and studies that params.yaml lacks."""
+    found = leftovers([*params.datasets, *RESERVED], METRICS)
+    owners = {"comparison": set(params.datasets), "costs": set(params.experiments), "studies": set(params.studies)}
+    for folder, known in owners.items():
+        found += sorted(path for path in (METRICS / folder).glob("[!.]*") if _owner(path) not in known)
+    found += leftovers([*params.experiments, RANDOM, IMAGENET], Path("models"))
+    found += leftovers(list(params.experiments), Path("figures"))
     for dataset in params.datasets:
         found += leftovers(params.experiments_of(dataset), METRICS / dataset)
     return found
 
 
-def results(params: Params) -> None:
-    """Write the comparison of every data set between the README's two marks."""
-    readme = Path("README.md")
-    head, begin, rest = (readme.read_text() if readme.exists() else "").partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"{readme} lacks the lines {BEGIN.strip()} and {END.strip()}: add them where the tables go")
-    with atomic_file(readme) as partial:
-        partial.write_text(head + BEGIN + results_section(params) + END + tail)
-
-
-def results_section(params: Params) -> str:
-    """A heading and a table for each data set that has been compared."""
-    compared = {name: METRICS / "comparison" / f"{name}.json" for name in params.datasets}
-    tables = {name: comparison_table(read_json(path)) for name, path in compared.items() if path.exists()}
-    return "".join(f"\n### {name}\n\n{table}" for name, table in tables.items()) + "\n"
+def _owner(path: Path) -> str:
+    """The entry of params.yaml that a file of results is named after: `<entry>.json`, `<entry>-layers.csv`."""
+    return path.stem.removesuffix("-layers") if path.suffix == ".csv" else path.stem
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from reprolab.classifier import Classifier
+from reprolab.classifier import Classifier, Weights
 from reprolab.errors import InputError
 from reprolab.files import CHECKPOINTS, atomic_file, repository_root
 
@@ -31,16 +31,24 @@ class Best:
     """The weights after the best epoch so far."""
 
     epoch: Epoch
-    weights: dict[str, torch.Tensor]
+    weights: Weights
 
 
 @dataclass
 class TrainingState:
+    """`losses` are those of every step so far; `snapshots` the weights by epoch, where they are asked for."""
+
     classifier: Classifier
     optimizer: Optimizer
     schedule: LRScheduler
     history: list[Epoch] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    snapshots: dict[int, Weights] = field(default_factory=dict)
     best: Best | None = None
+
+    def weights(self) -> Weights:
+        """A copy of the classifier's weights as they are now."""
+        return {key: value.clone() for key, value in self.classifier.state_dict().items()}
 
     def save(self, path: Path) -> None:
         content = {
@@ -48,6 +56,8 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
+            "losses": torch.tensor(self.losses),
+            "snapshots": self.snapshots,
             "best": {"epoch": asdict(self.best.epoch), "weights": self.best.weights} if self.best else None,
         }
         with atomic_file(path) as partial:
@@ -65,6 +75,8 @@ class TrainingState:
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
         self.history = [Epoch(**epoch) for epoch in content["history"]]
+        self.losses = content["losses"].tolist()
+        self.snapshots = content["snapshots"]
         if best := content["best"]:
             self.best = Best(Epoch(**best["epoch"]), best["weights"])
 

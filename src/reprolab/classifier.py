@@ -1,9 +1,10 @@
 """A network with the preparation of its input, and its files.
 
-A model is a folder: `model.json` says what it is, `seed-<n>.safetensors` holds the weights of each seed.
+A model is a folder: `model.json` says what it is, `seed-<n>.safetensors` holds the weights of each seed,
+`seed-<n>-epochs.safetensors` those after every epoch where `training.snapshots` asks for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,58 +20,131 @@ from reprolab.config import Experiment
 from reprolab.data.splits import SplitInfo
 from reprolab.errors import InputError
 from reprolab.files import read_json, write_json
-from reprolab.models import build_network
+from reprolab.models import build_network, head_of
 
-PREDICTION_BATCH = 500
+PREDICTION_BATCH = 500  # images of 32×32 pixels; fewer of larger ones, which need as much memory
+
+Weights = dict[str, torch.Tensor]
 
 
 class Classifier(nn.Module):
-    """From stored images (n, channels, height, width) uint8 to logits (n, classes) float32."""
+    """From stored images (n, channels, height, width) uint8 or features (n, features) float32 to logits (n, classes)
+    float32. `size` is the network's input in pixels, None for features; `channels` that of its input."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, network: nn.Module, mean: list[float], std: list[float], size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        size: tuple[int, int] | None = None,
+        channels: int = 1,
+    ) -> None:
         super().__init__()
         self.network = network
         self.size = size
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        self.channels = channels
+        shape = (1, -1, 1, 1) if size else (1, -1)
+        self.register_buffer("mean", torch.tensor(mean).view(shape))
+        self.register_buffer("std", torch.tensor(std).view(shape))
 
-    def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """Scale to 0–1, resize, normalise."""
-        scaled = images.float() / 255
-        if tuple(images.shape[-2:]) != self.size:
+    def prepare(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Images: scale to 0–1, resize, repeat a grey channel. Then, and for features at once, normalise."""
+        if self.size is None:
+            return (inputs - self.mean) / self.std
+        scaled = inputs.float() / 255
+        if tuple(inputs.shape[-2:]) != self.size:
             scaled = F.interpolate(scaled, self.size, mode="bilinear", antialias=True)
+        if inputs.shape[1] != self.channels:
+            scaled = scaled.expand(-1, self.channels, -1, -1)
         return (scaled - self.mean) / self.std
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.network(self.prepare(images).contiguous(memory_format=torch.channels_last))
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        prepared = self.prepare(inputs)
+        if self.size:
+            prepared = prepared.contiguous(memory_format=torch.channels_last)
+        logits: torch.Tensor = self.network(prepared)
         return logits.float()
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Frozen layers stay as they are when the rest trains: batch normalisation keeps its statistics."""
+        super().train(mode)
+        for layer in layers_with_weights(self.network):
+            if not any(parameter.requires_grad for parameter in layer.parameters()):
+                layer.eval()
+        return self
 
 
 def build_classifier(experiment: Experiment, info: SplitInfo) -> Classifier:
-    """A freshly initialised classifier, with its weights channels-last, which is faster on CPUs and GPUs.
+    """A freshly initialised classifier, its frozen layers marked, with its weights channels-last, which is faster
+    on CPUs and GPUs.
 
     Raises `InputError` when the experiment does not fit the data.
     """
-    channels, height, width = info.shape
-    mean, std = experiment.input.mean, experiment.input.std
-    if mean and len(mean) != channels:
+    settings = experiment.input
+    if not info.holds_images:
+        given = [name for name in ("size", "channels", "crop_padding", "flip") if getattr(settings, name)]
+        if given:
+            raise InputError(f"input.{given[0]}: '{info.dataset}' holds features, not images; remove this key")
+        size, channels, shape = None, info.shape[0], tuple(info.shape)
+    else:
+        stored, height, width = info.shape
+        if settings.channels and stored not in (1, settings.channels):
+            raise InputError(f"input.channels: the images of '{info.dataset}' have {stored} channels; remove this key")
+        size = (settings.size, settings.size) if settings.size else (height, width)
+        channels = settings.channels or stored
+        shape = (channels, *size)
+    for key, given_numbers in (("mean", settings.mean), ("std", settings.std)):
+        if given_numbers and len(given_numbers) != channels:
+            what = "channel(s)" if size else "features"
+            raise InputError(
+                f"input.{key}: found {len(given_numbers)} number(s), but the inputs of '{info.dataset}' have "
+                f"{channels} {what}"
+            )
+    network = build_network(experiment.model, shape, len(info.classes))
+    mean, std = (list(settings.mean or info.mean), list(settings.std or info.std))
+    if len(mean) < channels:
+        mean, std = mean * channels, std * channels
+    classifier = Classifier(network, mean, std, size, channels)
+    freeze(network, experiment)
+    return classifier.to(memory_format=torch.channels_last) if size else classifier
+
+
+def freeze(network: nn.Module, experiment: Experiment) -> None:
+    """Mark the parameters that do not train. Raises `InputError` when there are fewer layers than are to train."""
+    if experiment.freeze == "none":
+        return
+    head = {id(parameter) for parameter in head_of(network).parameters()}
+    body = [
+        layer
+        for layer in layers_with_weights(network)
+        if not head & {id(parameter) for parameter in layer.parameters(recurse=False)}
+    ]
+    trained = 0 if experiment.freeze == "all-but-head" else experiment.freeze.all_but_last
+    if trained > len(body):
         raise InputError(
-            f"input.mean: found {len(mean)} number(s), but the images of '{info.dataset}' have {channels} channel(s)"
+            f"freeze.all_but_last: found {trained}, but '{experiment.model.name}' has {len(body)} layers with weights "
+            "before its head"
         )
-    size = (experiment.input.size, experiment.input.size) if experiment.input.size else (height, width)
-    network = build_network(experiment.model, (channels, *size), len(info.classes))
-    classifier = Classifier(network, list(mean or info.mean), list(std or info.std), size)
-    return classifier.to(memory_format=torch.channels_last)
+    for layer in body[: len(body) - trained]:
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_(False)
+
+
+def layers_with_weights(network: nn.Module) -> list[nn.Module]:
+    """The modules that hold parameters themselves, in the order of their definition."""
+    return [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None]
 
 
 @torch.inference_mode()
-def predict(classifier: Classifier, images: torch.Tensor) -> torch.Tensor:
-    """Logits (n, classes) in float32 for images of any number, on the images' device."""
+def predict(classifier: Classifier, inputs: torch.Tensor) -> torch.Tensor:
+    """Logits (n, classes) in float32 for inputs of any number, on the inputs' device."""
     classifier.eval()
-    return torch.cat([classifier(batch) for batch in images.split(PREDICTION_BATCH)])
+    height, width = classifier.size or (1, 1)
+    batch_size = max(1, min(PREDICTION_BATCH, PREDICTION_BATCH * 32 * 32 // (height * width)))
+    return torch.cat([classifier(batch) for batch in inputs.split(batch_size)])
 
 
 @dataclass(frozen=True)
@@ -109,17 +183,54 @@ def load_model_info(folder: Path) -> tuple[ModelInfo, Experiment, SplitInfo]:
 
 def load_classifier(folder: Path, seed: int) -> Classifier:
     """Raises `InputError` when the folder lacks the seed's weights or they are damaged."""
-    info, experiment, split = load_model_info(folder)
+    _, experiment, split = load_model_info(folder)
     classifier = build_classifier(experiment, split)
+    weights = load_weights(folder, seed)
+    try:
+        classifier.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _damaged(_weights(folder, seed), error) from None
+    return classifier.eval()
+
+
+def load_weights(folder: Path, seed: int) -> Weights:
+    """The weights of a seed's classifier. Raises `InputError` when they are missing or damaged."""
     path = _weights(folder, seed)
     try:
-        classifier.load_state_dict(load_file(path))
+        return load_file(path)
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: run `dvc repro train@{info.name}`") from None
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged ({error}): run `dvc repro -f train@{info.name}`") from None
-    return classifier.eval()
+        raise InputError(f"{path} is missing: run `dvc repro train@{folder.name}`") from None
+    except SafetensorError as error:
+        raise _damaged(path, error) from None
+
+
+def save_snapshots(folder: Path, seed: int, snapshots: Mapping[int, Weights]) -> None:
+    """Write the weights after each of some epochs."""
+    tensors = {
+        f"{epoch}/{name}": value.contiguous().cpu()
+        for epoch, weights in snapshots.items()
+        for name, value in weights.items()
+    }
+    save_file(tensors, _snapshots(folder, seed))
+
+
+def load_snapshots(folder: Path, seed: int) -> dict[int, Weights]:
+    """Weights by epoch, 0 being the start; empty where the experiment keeps none."""
+    path = _snapshots(folder, seed)
+    snapshots: dict[int, Weights] = {}
+    for key, value in load_file(path).items() if path.exists() else ():
+        epoch, name = key.split("/", 1)
+        snapshots.setdefault(int(epoch), {})[name] = value
+    return dict(sorted(snapshots.items()))
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is damaged ({error}): run `dvc repro -f train@{path.parent.name}`")
 
 
 def _weights(folder: Path, seed: int) -> Path:
     return folder / f"seed-{seed}.safetensors"
+
+
+def _snapshots(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}-epochs.safetensors"

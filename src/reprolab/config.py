@@ -19,15 +19,18 @@ from reprolab.errors import InputError, choice
 
 PARAMS_FILE = Path("params.yaml")
 LIBRARY = Path(__file__).parent
-RESERVED = "comparison"  # metrics/comparison holds the comparisons
+RESERVED = ("comparison", "costs", "studies")  # folders of metrics/ that belong to no data set
+RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[int, Field(ge=1)]
+Size = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # strict=False lets a list of YAML become a tuple; what is inside stays strict.
 Means = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
 Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
 
 
 class Section(BaseModel):
@@ -72,17 +75,29 @@ class Model(Component):
 
 
 class SplitConfig(Section):
-    """`validation` is a share of the training part below 1, or a whole number of examples."""
+    """Sizes of the parts: a share below 1, or a whole number of examples. Without `test` the published test part is
+    taken; without `train` all that is left. `balanced` makes counts the same for every class."""
 
-    validation: Annotated[float, Field(gt=0)]
+    test: Size | None = None
+    validation: Size
+    train: Positive | None = None
+    balanced: bool = False
     seed: Seed
 
-    @field_validator("validation")
+    @field_validator("test", "validation")
     @classmethod
-    def _share_or_count(cls, validation: float) -> float:
-        if validation >= 1 and validation != int(validation):
+    def _share_or_count(cls, size: float | None) -> float | None:
+        if size is not None and size >= 1 and size != int(size):
             raise PydanticCustomError("share", "should be a share below 1 or a whole number of examples")
-        return validation
+        return size
+
+    @model_validator(mode="after")
+    def _count_to_balance(self) -> Self:
+        if self.balanced and self.train is None and self.validation < 1 and (self.test or 0) < 1:
+            raise PydanticCustomError(
+                "balance", "should hold a count, since balanced is true and does not touch shares"
+            )
+        return self
 
 
 class Dataset(Section):
@@ -91,9 +106,10 @@ class Dataset(Section):
 
 
 class Input(Section):
-    """How a stored image becomes the network's input."""
+    """How a stored example becomes the network's input. `channels` repeats a grey image's one channel."""
 
     size: Positive | None = None
+    channels: Literal[3] | None = None
     mean: Means | None = None
     std: Deviations | None = None
     crop_padding: Annotated[int, Field(ge=0)] = 0
@@ -142,6 +158,8 @@ class Training(Section):
     batch_size: Positive
     optimizer: Annotated[Sgd | Adam, Field(discriminator="name")]
     schedule: Annotated[StepSchedule | OneCycleSchedule, Field(discriminator="name")] | None = None
+    loss: Literal["cross-entropy", "perceptron"] = "cross-entropy"
+    snapshots: bool = False
     seeds: Seeds
 
     @field_validator("seeds")
@@ -152,25 +170,67 @@ class Training(Section):
         return seeds
 
 
+class AllButLast(Section):
+    """Freeze every layer but the last ones; a layer is a module with weights, and the head is not counted."""
+
+    all_but_last: Positive
+
+
 class Experiment(Section):
+    """`init_from` is "random", "imagenet" or an experiment whose weights, all but the head's, are the start."""
+
     dataset: Name
     model: Model
-    input: Input = Input()
+    init_from: Name
+    freeze: Literal["none", "all-but-head"] | AllButLast = "none"
+    input: Input
     training: Training
+
+    @model_validator(mode="after")
+    def _something_to_keep(self) -> Self:
+        if self.freeze != "none" and self.init_from == RANDOM:
+            raise PydanticCustomError(
+                "freeze", "has freeze, but init_from is 'random': only weights that are trained already can be kept"
+            )
+        return self
+
+
+class Study(Section):
+    """Experiments of one data set whose curves stand side by side."""
+
+    title: str
+    dataset: Name
+    experiments: Names
 
 
 class Params(Section):
     datasets: dict[Name, Dataset]
     experiments: dict[Name, Experiment]
+    studies: dict[Name, Study] = {}
 
     @model_validator(mode="after")
-    def _known_datasets(self) -> Self:
-        if RESERVED in self.datasets:
-            raise PydanticCustomError("choice", "{text}", {"text": f"datasets.{RESERVED}: choose another name"})
+    def _known_names(self) -> Self:
+        for kind, names, reserved in (
+            ("datasets", self.datasets, RESERVED),
+            ("experiments", self.experiments, (RANDOM, IMAGENET)),
+        ):
+            if taken := set(names) & set(reserved):
+                text = f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another"
+                raise PydanticCustomError("choice", "{text}", {"text": text})
         for name, experiment in self.experiments.items():
+            where = f"experiments.{name}"
             if experiment.dataset not in self.datasets:
-                where = f"experiments.{name}.dataset: unknown data set"
-                raise _choice_error(where, experiment.dataset, self.datasets)
+                raise _choice_error(f"{where}.dataset: unknown data set", experiment.dataset, self.datasets)
+            starts = [RANDOM, IMAGENET, *(other for other in self.experiments if other != name)]
+            if experiment.init_from not in starts:
+                raise _choice_error(f"{where}.init_from: unknown start", experiment.init_from, starts)
+        for name, study in self.studies.items():
+            where = f"studies.{name}"
+            if study.dataset not in self.datasets:
+                raise _choice_error(f"{where}.dataset: unknown data set", study.dataset, self.datasets)
+            for member in study.experiments:
+                if member not in (known := self.experiments_of(study.dataset)):
+                    raise _choice_error(f"{where}.experiments: no experiment of {study.dataset}", member, known)
         return self
 
     def dataset(self, name: str) -> Dataset:
@@ -182,6 +242,11 @@ class Params(Section):
         if name not in self.experiments:
             raise InputError(choice(f"{PARAMS_FILE}: unknown experiment", name, self.experiments))
         return self.experiments[name]
+
+    def study(self, name: str) -> Study:
+        if name not in self.studies:
+            raise InputError(choice(f"{PARAMS_FILE}: unknown study", name, self.studies))
+        return self.studies[name]
 
     def experiments_of(self, dataset: str) -> list[str]:
         return [name for name, experiment in self.experiments.items() if experiment.dataset == dataset]

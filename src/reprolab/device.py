@@ -26,6 +26,10 @@ class Device:
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.name, torch.bfloat16, enabled=self.precision == "bfloat16")
 
+    def exact(self) -> "Device":
+        """The same processor in float32: for networks of features, too small to gain from less."""
+        return Device(self.name, "float32")
+
 
 def choose_device() -> Device:
     """Raises `InputError` when an environment variable asks for what this machine lacks."""

@@ -17,14 +17,18 @@ from reprolab.scores import class_scores, confusion_matrix, mean_and_deviation, 
 @dataclass(frozen=True)
 class Evaluation:
     """`scores` of each seed (loss, accuracy, macro_f1), `confusion` (classes, classes): the counts of all seeds
-    together, a row for each true class. `images_per_second` is the first seed's."""
+    together, a row for each true class. `trainable` counts the parameters that are not frozen. `images_per_second` and
+    `logits` (images, classes) are the first seed's. `classifiers` and `logits` lie on the CPU."""
 
     scores: dict[int, dict[str, float]]
     confusion: np.ndarray
     classes: list[str]
     parameters: int
+    trainable: int
     images: int
     images_per_second: float
+    classifiers: dict[int, Classifier]
+    logits: torch.Tensor
 
     def summary(self) -> dict[str, Any]:
         """Means over the seeds, and with several seeds their standard deviation as `<score>_std`."""
@@ -33,6 +37,7 @@ class Evaluation:
             "seeds": len(self.scores),
             "images": self.images,
             "parameters": self.parameters,
+            "trainable_parameters": self.trainable,
             "images_per_second": round(self.images_per_second),
         }
 
@@ -65,30 +70,38 @@ class Evaluation:
 def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
     """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
     _, experiment, split = load_model_info(model_folder)
-    images, labels = test.on(device.name)
+    inputs, labels = test.on(device.name)
     scores: dict[int, dict[str, float]] = {}
+    classifiers: dict[int, Classifier] = {}
     confusion = np.zeros((len(split.classes),) * 2, np.int64)
+    answers: list[torch.Tensor] = []
     throughput = 0.0
     for seed in experiment.training.seeds:
         classifier = load_classifier(model_folder, seed).to(device.name)
-        throughput = throughput or _throughput(classifier, images)
-        logits = predict(classifier, images)
+        throughput = throughput or _throughput(classifier, inputs)
+        logits = predict(classifier, inputs)
         scores[seed] = score_logits(logits, labels)
         predictions = logits.argmax(1).cpu().numpy()
         confusion += confusion_matrix(predictions, test.labels, len(split.classes))
+        answers.append(logits.cpu())
+        classifiers[seed] = classifier.cpu()
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in classifier.parameters()]
     return Evaluation(
         scores=scores,
         confusion=confusion,
         classes=split.classes,
-        parameters=sum(parameter.numel() for parameter in classifier.parameters()),
+        parameters=sum(size for size, _ in sizes),
+        trainable=sum(size for size, trains in sizes if trains),
         images=len(test),
         images_per_second=throughput,
+        classifiers=classifiers,
+        logits=answers[0],
     )
 
 
-def _throughput(classifier: Classifier, images: torch.Tensor, at_least_seconds: float = 0.25) -> float:
-    """Images classified per second, after one call to warm up."""
-    sample = images[:2000]
+def _throughput(classifier: Classifier, inputs: torch.Tensor, at_least_seconds: float = 0.25) -> float:
+    """Examples classified per second, after one call to warm up."""
+    sample = inputs[:2000]
     predict(classifier, sample)
     done, started = 0, perf_counter()
     while (seconds := perf_counter() - started) < at_least_seconds:

@@ -1,6 +1,9 @@
-"""Figures of results: learning curves, confusion matrices, comparisons with published figures."""
+"""Figures of results, from the rows of tables: learning curves, confusion matrices, classes, comparisons.
 
-from collections.abc import Mapping, Sequence
+What needs a network or images is in `inside_figures.py`; this module does without PyTorch.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,19 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reprolab.files import atomic_file
 
 SCORES = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro-F1"}
 COLORS = {"train": "tab:blue", "validation": "tab:orange"}
+WINDOW = 60  # steps of the moving average, as in the lab sheet
+LOG_FROM = 10  # a loss that falls by more than this factor has a logarithmic axis
+
+Rows = Sequence[Mapping[str, str]]  # of a CSV file
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -26,28 +35,115 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def curves_figure(title: str, rows: Sequence[Mapping[str, str]]) -> Figure:
+def curves_figure(title: str, rows: Rows) -> Figure:
     """Loss, accuracy and macro-F1 by epoch, from the rows of `curves.csv`: each seed thin, their mean bold."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    seeds_told = " (thin: each seed, bold: their mean)" if len({row["seed"] for row in rows}) > 1 else ""
-    figure.suptitle(title + seeds_told)
-    parts = list(dict.fromkeys(row["part"] for row in rows))
+    figure.suptitle(title + _seeds_told([rows]))
     for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
-        for part in parts:
-            seeds: dict[str, list[tuple[int, float]]] = {}
-            for row in rows:
-                if row["part"] == part:
-                    seeds.setdefault(row["seed"], []).append((int(row["epoch"]), float(row[score])))
-            curves = np.array([[value for _, value in curve] for curve in seeds.values()])
-            epochs = [epoch for epoch, _ in next(iter(seeds.values()))]
-            if len(curves) > 1:
-                axis.plot(epochs, curves.T, color=COLORS[part], alpha=0.3, linewidth=0.8)
-            marker = "o" if len(epochs) <= 30 else ""
-            axis.plot(epochs, curves.mean(0), color=COLORS[part], label=part, marker=marker, markersize=3)
+        _draw_curves(axis, rows, score)
         axis.set(xlabel="epoch", ylabel=label)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.grid(alpha=0.3)
     axes[0].legend()
+    return figure
+
+
+def study_figure(title: str, curves: Mapping[str, Rows | None]) -> Figure:
+    """A column for each experiment, a row for each score with one scale; None stands for an experiment not run."""
+    scores = ("loss", "macro_f1", "accuracy")
+    size = (max(6, 1 + 2.8 * len(curves)), 7.5)
+    figure, axes = plt.subplots(3, len(curves), figsize=size, sharey="row", squeeze=False, layout="constrained")
+    figure.suptitle(title + _seeds_told([rows for rows in curves.values() if rows]))
+    parts: dict[str, Line2D] = {}
+    for column, (name, rows) in zip(axes.T, curves.items(), strict=True):
+        column[0].set_title(name)
+        column[-1].set_xlabel("epoch")
+        for axis, score in zip(column, scores, strict=True):
+            if rows:
+                parts |= _draw_curves(axis, rows, score)
+            else:
+                axis.text(0.5, 0.5, "not run", ha="center", va="center", color="gray", transform=axis.transAxes)
+                axis.set_xticks([])
+    for axis, score in zip(axes[:, 0], scores, strict=True):
+        axis.set_ylabel(SCORES[score])
+    if parts:
+        figure.legend(parts.values(), parts, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_curves(axis: Axes, rows: Rows, score: str) -> dict[str, Line2D]:
+    """One score by epoch, train against validation; returns the bold line of each part."""
+    bold = {}
+    for part in dict.fromkeys(row["part"] for row in rows):
+        seeds: dict[str, list[tuple[int, float]]] = {}
+        for row in rows:
+            if row["part"] == part:
+                seeds.setdefault(row["seed"], []).append((int(row["epoch"]), float(row[score])))
+        curves = np.array([[value for _, value in curve] for curve in seeds.values()])
+        epochs = [epoch for epoch, _ in next(iter(seeds.values()))]
+        if len(curves) > 1:
+            axis.plot(epochs, curves.T, color=COLORS[part], alpha=0.3, linewidth=0.8)
+        marker = "o" if len(epochs) <= 30 else ""
+        (bold[part],) = axis.plot(epochs, curves.mean(0), color=COLORS[part], label=part, marker=marker, markersize=3)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.grid(alpha=0.3)
+    return bold
+
+
+def _seeds_told(experiments: Iterable[Rows]) -> str:
+    several = any(len({row["seed"] for row in rows}) > 1 for rows in experiments)
+    return " (thin: each seed, bold: their mean)" if several else ""
+
+
+def loss_figure(title: str, rows: Rows) -> Figure:
+    """The first seed's loss of every step, from the rows of `steps.csv`, and its moving average over 60 steps."""
+    seed = rows[0]["seed"]
+    losses = np.array([float(row["loss"]) for row in rows if row["seed"] == seed])
+    steps = np.arange(1, len(losses) + 1)
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    if len(losses) < WINDOW:
+        axis.plot(steps, losses, color="tab:blue", marker=".", label="each step")
+    else:
+        means = np.convolve(losses, np.full(WINDOW, 1 / WINDOW), "valid")
+        axis.plot(steps, losses, color="tab:blue", alpha=0.35, linewidth=0.6, label="each step")
+        # In the middle of its steps; at the last of them it would lie above a falling loss.
+        middles = steps[: len(means)] + (WINDOW - 1) / 2
+        axis.plot(middles, means, color="tab:blue", linewidth=2, label=f"moving average of {WINDOW} steps")
+        if losses.min() > 0 and means.max() > LOG_FROM * means.min():
+            # A few lucky batches with next to no loss must not squeeze the rest.
+            axis.set(yscale="log", ylim=(max(losses.min(), means.min() / LOG_FROM) / 1.2, losses.max() * 1.2))
+    axis.set(title=f"{title}, seed {seed}: training loss", xlabel="step", ylabel="loss")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return figure
+
+
+def classes_figure(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """The recall of each class, from the rows of `classes.csv`, on a scale that starts near the lowest one."""
+    recalls = [row["recall"] for row in rows]
+    tested = [row for row in rows if row["images"]]
+    worst = min(row["recall"] for row in tested)
+    low = max(0.0, np.floor((1 - max(1.5 * (1 - worst), 0.01)) * 100) / 100)
+    figure, axis = plt.subplots(figsize=(8, 1.4 + 0.32 * len(rows)), layout="constrained")
+    axis.barh(range(len(rows)), recalls, color="tab:blue", height=0.7, label="each class")
+    labels = [f"{row['recall']:.4f}" if row["images"] else "no test example" for row in rows]
+    # A label inside the bar would not fit a short one, and left of the axis it would be cut off.
+    for position, (recall, label) in enumerate(zip(recalls, labels, strict=True)):
+        axis.annotate(
+            label,
+            (max(recall, low), position),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            bbox={"color": "white", "pad": 1},
+        )
+    total = sum(row["images"] for row in tested)
+    mean = sum(row["recall"] * row["images"] for row in tested) / total
+    axis.axvline(mean, color="black", linestyle="--", linewidth=1, label=f"all: {mean:.4f}")
+    axis.set_yticks(range(len(rows)), [row["class"] for row in rows])
+    axis.set(title=title, xlabel=f"accuracy of each class (recall); the axis starts at {low:g}", ylabel="actual")
+    axis.set(xlim=(low, 1 + 0.12 * (1 - low)), ylim=(len(rows) - 0.5, -0.5))
+    axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= 1 + 1e-9])
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

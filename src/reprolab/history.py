@@ -1,4 +1,4 @@
-"""The record of a training: a table of every epoch, and its summary."""
+"""The record of a training: tables of every epoch and every step, and its summary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,15 @@ def curve_rows(fits: Mapping[int, Fit]) -> list[dict[str, Any]]:
         for epoch in fit.history
         for part, scores in (("train", epoch.train), ("validation", epoch.validation))
         if scores
+    ]
+
+
+def step_rows(fits: Mapping[int, Fit]) -> list[dict[str, Any]]:
+    """A row for each seed and step of the whole training, with the loss of its batch."""
+    return [
+        {"seed": seed, "step": step, "loss": round(loss, 6)}
+        for seed, fit in fits.items()
+        for step, loss in enumerate(fit.losses, start=1)
     ]
 
 

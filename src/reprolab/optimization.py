@@ -1,11 +1,32 @@
-"""The optimizers and learning-rate schedules that `params.yaml` can name."""
+"""The losses, optimizers and learning-rate schedules that `params.yaml` can name."""
 
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, StepLR
 
 from reprolab import config
 from reprolab.errors import InputError
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def make_loss(settings: config.Training) -> Loss:
+    """The mean loss of logits (n, classes) for labels (n,)."""
+    return perceptron_loss if settings.loss == "perceptron" else F.cross_entropy
+
+
+def perceptron_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """How far the predicted class's logit lies above the right one's: 0 where the prediction is right.
+
+    One step of plain SGD on one example is the perceptron's rule, w ← w + rate·(target − prediction)·x
+    (Rosenblatt 1958), also where both logits are the same.
+    """
+    predicted = logits.argmax(1, keepdim=True)
+    return (logits.gather(1, predicted) - logits.gather(1, labels[:, None])).mean()
 
 
 def make_optimizer(settings: config.Sgd | config.Adam, network: nn.Module) -> Optimizer:

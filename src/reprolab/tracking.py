@@ -225,8 +225,10 @@ class TrainingRun(Run):
         return self.store.run(f"seed {seed}", {**self.identity, SEED: str(seed)}, parent=self.id)
 
 
-def comparison_run(store: Store, inputs: StageInputs) -> Run:
-    return store.run("comparison", {INPUTS: inputs.hash, STAGE: "compare"})
+def view_run(store: Store, inputs: StageInputs) -> Run:
+    """The run of a stage that sets trainings side by side: a comparison or a study."""
+    stage, _, key = inputs.stage.partition("@")
+    return store.run("comparison" if stage == "compare" else f"{stage} {key}", {INPUTS: inputs.hash, STAGE: stage})
 
 
 def origin(inputs: StageInputs) -> dict[str, str]:

@@ -14,13 +14,15 @@ import torch
 import torch.nn.functional as F
 
 from reprolab.checkpoint import Best, Epoch, TrainingState
-from reprolab.classifier import Classifier, build_classifier, predict
+from reprolab.classifier import Classifier, Weights, build_classifier, predict
 from reprolab.config import Experiment
 from reprolab.data.batches import Batches
-from reprolab.data.splits import TrainingData
+from reprolab.data.splits import SplitInfo, TrainingData
 from reprolab.device import Device
 from reprolab.errors import InputError
-from reprolab.optimization import make_optimizer, make_schedule
+from reprolab.initial import InitialWeights, start_from
+from reprolab.models import FitsItself
+from reprolab.optimization import make_loss, make_optimizer, make_schedule
 from reprolab.progress import progress_bar
 from reprolab.scores import score_logits
 
@@ -34,11 +36,14 @@ class DivergenceError(InputError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained classifier, every epoch, and the epoch that the weights are from."""
+    """A trained classifier, every epoch, the epoch that the weights are from, the loss of every step, and the
+    weights by epoch where the experiment asks for them."""
 
     classifier: Classifier
     history: list[Epoch]
     chosen: Epoch
+    losses: list[float]
+    snapshots: dict[int, Weights]
 
 
 def fit(
@@ -48,32 +53,40 @@ def fit(
     device: Device,
     checkpoint: Path,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    initial: InitialWeights | None = None,
 ) -> Fit:
     """Train one seed; keep the best epoch by validation accuracy, or the last one where there is no validation part.
 
-    Goes on from `checkpoint` when it exists, and writes it after every epoch. Raises `DivergenceError` when
-    the loss or the weights are not finite.
+    Starts from `initial`, all but the head, or from random weights. Goes on from `checkpoint` when it exists, and
+    writes it after every epoch; a network that a library fits starts anew, since only the library knows where it
+    was. Raises `DivergenceError` when the loss or the weights are not finite.
     """
     settings = experiment.training
     torch.manual_seed(seed)
-    classifier = build_classifier(experiment, data.info).to(device.name)
+    classifier = _start(experiment, data.info, initial).to(device.name)
     batches = Batches(data.train, settings.batch_size, experiment.input, device.name)
     validation = data.validation.on(device.name) if data.validation else None
     optimizer = make_optimizer(settings.optimizer, classifier)
     schedule = make_schedule(settings, optimizer, len(batches))
+    loss_of = make_loss(settings)
     state = TrainingState(classifier, optimizer, schedule)
-    state.resume(checkpoint)
+    if settings.snapshots:
+        state.snapshots[0] = state.weights()
+    if by_gradient := not isinstance(classifier.network, FitsItself):
+        state.resume(checkpoint)
 
     for number in range(len(state.history) + 1, settings.epochs + 1):
         torch.manual_seed(seed * EPOCHS_A_SEED + number)
         started = perf_counter()
         tally = _Tally(number)
         classifier.train()
-        with progress_bar(f"seed {seed}, epoch {number}/{settings.epochs}", len(data.train), "images") as bar:
-            for images, labels in batches:
+        with progress_bar(f"seed {seed}, epoch {number}/{settings.epochs}", len(data.train), "examples") as bar:
+            if not by_gradient:
+                _fit_by_library(classifier, batches, tally, experiment, seed)
+            for inputs, labels in batches if by_gradient else ():
                 with device.autocast():
-                    logits = classifier(images)
-                loss = F.cross_entropy(logits, labels)
+                    logits = classifier(inputs)
+                loss = loss_of(logits, labels)
                 optimizer.zero_grad()
                 loss.backward()
                 tally.add(loss, logits, labels, float(schedule.get_last_lr()[0]))
@@ -89,14 +102,37 @@ def fit(
         validation_scores = score_logits(predict(classifier, validation[0]), validation[1]) if validation else None
         epoch = Epoch(number, train_scores, validation_scores, tally.rates[-1], seconds, len(data.train) / seconds)
         state.history.append(epoch)
+        state.losses += torch.stack(tally.losses).tolist()
+        if settings.snapshots:
+            state.snapshots[number] = state.weights()
         if validation and (state.best is None or _rank(epoch) > _rank(state.best.epoch)):
-            state.best = Best(epoch, {key: value.clone() for key, value in classifier.state_dict().items()})
+            state.best = Best(epoch, state.weights())
         on_epoch(epoch)
-        state.save(checkpoint)
+        if by_gradient:
+            state.save(checkpoint)
 
     if state.best:
         classifier.load_state_dict(state.best.weights)
-    return Fit(classifier.eval(), state.history, state.best.epoch if state.best else state.history[-1])
+    chosen = state.best.epoch if state.best else state.history[-1]
+    return Fit(classifier.eval(), state.history, chosen, state.losses, state.snapshots)
+
+
+def _start(experiment: Experiment, info: SplitInfo, initial: InitialWeights | None) -> Classifier:
+    classifier = build_classifier(experiment, info)
+    if initial:
+        start_from(initial, classifier, experiment)
+    return classifier
+
+
+def _fit_by_library(
+    classifier: Classifier, batches: Batches, tally: "_Tally", experiment: Experiment, seed: int
+) -> None:
+    """One epoch of a network that a library trains: one entry in the tally, the loss after it."""
+    assert isinstance(classifier.network, FitsItself)
+    inputs, labels = batches.inputs, batches.labels
+    classifier.network.fit_epoch(classifier.prepare(inputs), labels, experiment.training, seed)
+    logits = predict(classifier, inputs)
+    tally.add(F.cross_entropy(logits, labels), logits, labels, experiment.training.optimizer.lr)
 
 
 def _rank(epoch: Epoch) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Batches from one uint8 array that stays on the device: shuffled and augmented there, without worker processes."""
+"""Batches from one array that stays on the device: shuffled and augmented there, without worker processes."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class Batches:
     """
 
     def __init__(self, part: Part, batch_size: int, augmentation: Input, device: str) -> None:
-        self.images, self.labels = part.on(device)
+        self.inputs, self.labels = part.on(device)
         self.batch_size = batch_size
         self.augmentation = augmentation
 
@@ -27,12 +27,12 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(self.labels)).to(self.labels.device)
         for chosen in order.split(self.batch_size):
-            images = self.images[chosen]
+            inputs = self.inputs[chosen]
             if self.augmentation.crop_padding:
-                images = random_crop(images, self.augmentation.crop_padding)
+                inputs = random_crop(inputs, self.augmentation.crop_padding)
             if self.augmentation.flip:
-                images = random_flip(images)
-            yield images, self.labels[chosen]
+                inputs = random_flip(inputs)
+            yield inputs, self.labels[chosen]
 
 
 def random_crop(images: torch.Tensor, padding: int) -> torch.Tensor:

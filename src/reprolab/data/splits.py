@@ -1,10 +1,11 @@
 """Training, validation and test parts that share no example, and their files.
 
-A split is a folder with one safetensors file a part (`inputs` uint8, `labels` int64) and `split.json`.
+A split is a folder with one safetensors file a part (`inputs` uint8 or float32, `labels` int64) and `split.json`.
 """
 
 import hashlib
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 
     from reprolab.data.sources import SourceData
 
-PARTS = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
 class Part:
-    """Examples of one part: inputs (n, channels, height, width) uint8, labels (n,) int64."""
+    """Images (n, channels, height, width) uint8 or rows (n, features) float32, and labels (n,) int64."""
 
     inputs: np.ndarray
     labels: np.ndarray
@@ -40,6 +39,10 @@ class Part:
 
         return torch.from_numpy(self.inputs).to(device), torch.from_numpy(self.labels).to(device)
 
+    def __getitem__(self, chosen: np.ndarray) -> "Part":
+        """The examples where the mask `chosen` (n,) is true."""
+        return Part(self.inputs[chosen], self.labels[chosen])
+
     def __add__(self, other: "Part") -> "Part":
         return Part(np.concatenate([self.inputs, other.inputs]), np.concatenate([self.labels, other.labels]))
 
@@ -48,8 +51,9 @@ class Part:
 class SplitInfo:
     """`split.json`: what is known of a split without reading its examples.
 
-    `mean` and `std` are those of the training part's channels, on a scale from 0 to 1. `sizes` counts the
-    examples of each part, `sha256` is the hash of each part's content.
+    `shape` is (channels, height, width) or (features,). `mean` and `std` are those of the training part: of each
+    channel on a scale from 0 to 1, or of each feature in its own unit, where a constant one has the `std` 1.
+    `sizes` counts the examples of each part, `sha256` is the hash of each part's content.
     """
 
     dataset: str
@@ -61,6 +65,10 @@ class SplitInfo:
     sizes: dict[str, int]
     sha256: dict[str, str]
 
+    @property
+    def holds_images(self) -> bool:
+        return len(self.shape) == 3
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -71,38 +79,52 @@ class TrainingData:
     validation: Part | None
 
 
-def make_split(source: "SourceData", config: SplitConfig) -> dict[str, Part]:
-    """Stratify a validation part out of the training examples; the test part stays as published.
+def make_split(source: "SourceData", config: SplitConfig, where: str = "split") -> dict[str, Part]:
+    """Cut a validation part out of the training examples; the test part is the published one, or a part of it, or,
+    where none is published, cut out first.
 
-    Copies of one image go to the same part, so the validation part is counted in different images. Raises
-    `InputError` when the test part shares an image with the training part, or when the validation part cannot
-    hold every class.
+    A share is one of the different examples, stratified by class, and their copies go with them. A count is that
+    many different examples, and their copies are in no part. Raises `InputError` when the published test part shares
+    an example with the training part, or, with the key below `where`, when a size is missing or does not fit.
     """
-    refuse_contamination(source.train_inputs, source.test_inputs)
-    groups: dict[bytes, int] = {}
-    group = np.array([groups.setdefault(digest, len(groups)) for digest in _digests(source.train_inputs)])
-    first_of_group = np.unique(group, return_index=True)[1]
-    in_validation = _stratified_choice(source.train_labels[first_of_group], config)[group]
-    train = Part(source.train_inputs[~in_validation], source.train_labels[~in_validation])
-    held_out = Part(source.train_inputs[in_validation], source.train_labels[in_validation])
-    return {"train": train, "validation": held_out, "test": Part(source.test_inputs, source.test_labels)}
+    pool = Part(source.train_inputs, source.train_labels)
+    if source.test_inputs is None or source.test_labels is None:
+        if config.test is None:
+            raise InputError(f"{where}.test: the source has no test part of its own; give a share below 1, or a count")
+        test, pool = _cut(pool, config.test, f"{where}.test", config)
+    else:
+        refuse_contamination(source.train_inputs, source.test_inputs)
+        test = Part(source.test_inputs, source.test_labels)
+        if config.test is not None:
+            test, _ = _cut(test, config.test, f"{where}.test", config, all_is_fine=True)
+    validation, train = _cut(pool, config.validation, f"{where}.validation", config)
+    if missing := set(pool.labels.tolist()) - set(train.labels.tolist()):
+        raise InputError(f"{where}: nothing is left to train on of the class(es) {sorted(missing)}; hold out less")
+    if config.train is not None:
+        train, _ = _cut(train, config.train, f"{where}.train", config, all_is_fine=True)
+    parts = {"train": train, "validation": validation, "test": test}
+    for one, other in combinations(parts, 2):
+        refuse_contamination(parts[one].inputs, parts[other].inputs, (one, other))
+    return parts
 
 
-def refuse_contamination(train: np.ndarray, test: np.ndarray) -> None:
+def refuse_contamination(train: np.ndarray, test: np.ndarray, names: tuple[str, str] = ("train", "test")) -> None:
     """Raises `InputError` when an example of `test` also stands in `train`, whatever its index."""
     known = {digest: index for index, digest in enumerate(_digests(train))}
     shared = [(index, known[digest]) for index, digest in enumerate(_digests(test)) if digest in known]
     if shared:
-        shown = ", ".join(f"test {test_index} = train {train_index}" for test_index, train_index in shared[:10])
+        one, other = names
+        shown = ", ".join(f"{other} {other_index} = {one} {index}" for other_index, index in shared[:10])
         more = f" and {len(shared) - 10} more" if len(shared) > 10 else ""
         raise InputError(
-            f"contamination: {len(shared)} of {len(test)} test examples also stand in the training data "
+            f"contamination: {len(shared)} of {len(test)} {other} examples also stand in the {one} part "
             f"({shown}{more}). Remove them from one side: a test on them measures memory, not learning"
         )
 
 
 def save_split(parts: dict[str, Part], source: "SourceData", dataset: str, folder: Path) -> SplitInfo:
-    mean, std = _channel_statistics(parts["train"].inputs)
+    inputs = parts["train"].inputs
+    mean, std = _channel_statistics(inputs) if inputs.ndim == 4 else _feature_statistics(inputs)
     info = SplitInfo(
         dataset=dataset,
         provenance=source.provenance,
@@ -122,10 +144,10 @@ def save_split(parts: dict[str, Part], source: "SourceData", dataset: str, folde
 
 def load_training_data(folder: Path, which: Literal["train", "train+validation"]) -> TrainingData:
     """The training part with its validation part, or both as one training part."""
-    train, validation = load_part(folder, "train"), load_part(folder, "validation")
+    info, train, validation = load_info(folder), load_part(folder, "train"), load_part(folder, "validation")
     if which == "train+validation":
-        return TrainingData(load_info(folder), train + validation, None)
-    return TrainingData(load_info(folder), train, validation)
+        return TrainingData(info, train + validation, None)
+    return TrainingData(info, train, validation)
 
 
 def load_info(folder: Path) -> SplitInfo:
@@ -150,23 +172,68 @@ def load_part(folder: Path, name: str) -> Part:
         raise InputError(f"{path} is damaged ({error}): run `dvc repro -f split@{folder.name}`") from None
 
 
-def _stratified_choice(labels: np.ndarray, config: SplitConfig) -> np.ndarray:
+def _cut(part: Part, size: float, key: str, config: SplitConfig, all_is_fine: bool = False) -> tuple[Part, Part]:
+    """The examples that are chosen, and the rest, which shares none with them and is needed unless `all_is_fine`."""
+    groups: dict[bytes, int] = {}
+    group = np.array([groups.setdefault(digest, len(groups)) for digest in _digests(part.inputs)])
+    first_of_group = np.unique(group, return_index=True)[1]
+    labels = part.labels[first_of_group]
+    if config.balanced and size >= 1:
+        chosen = _balanced_choice(labels, int(size), key, config.seed)
+    elif all_is_fine and size == len(labels):
+        chosen = np.ones(len(labels), bool)
+    else:
+        chosen = _stratified_choice(labels, size, key, config.seed)
+    with_copies = chosen[group]
+    if size < 1:
+        return part[with_copies], part[~with_copies]
+    alone = np.zeros(len(part), bool)
+    alone[first_of_group[chosen]] = True
+    return part[alone], part[~with_copies]
+
+
+def _balanced_choice(labels: np.ndarray, size: int, key: str, seed: int) -> np.ndarray:
+    """A mask (n,) of `size` examples, equally many of each class."""
+    classes, counts = np.unique(labels, return_counts=True)
+    per_class, over = divmod(size, len(classes))
+    if over:
+        raise InputError(
+            f"{key}: {size} examples cannot be balanced over {len(classes)} classes; "
+            f"give a multiple of {len(classes)}, or balanced: false"
+        )
+    if per_class > counts.min():
+        raise InputError(
+            f"{key}: {size} examples are {per_class} of each class, but class {classes[counts.argmin()]} has "
+            f"{counts.min()} different ones left; give at most {counts.min() * len(classes)}"
+        )
+    generator = np.random.default_rng(seed)
+    mask = np.zeros(len(labels), bool)
+    for label in classes:
+        mask[generator.choice(np.flatnonzero(labels == label), per_class, replace=False)] = True
+    return mask
+
+
+def _stratified_choice(labels: np.ndarray, size: float, key: str, seed: int) -> np.ndarray:
+    """A mask (n,) of a share or a count of the examples, in which the classes have the shares that they have in all."""
     from sklearn.model_selection import train_test_split
 
-    size = config.validation if config.validation < 1 else int(config.validation)
     try:
-        _, chosen = train_test_split(np.arange(len(labels)), test_size=size, random_state=config.seed, stratify=labels)
-    except ValueError as error:
-        raise InputError(
-            f"split.validation: {config.validation:g} does not fit {len(labels)} different training examples ({error})"
-        ) from None
-    if missing := set(labels.tolist()) - set(labels[chosen].tolist()):
-        raise InputError(
-            f"split.validation: {config.validation:g} leaves no validation example for the class(es) {sorted(missing)}"
+        _, chosen = train_test_split(
+            np.arange(len(labels)), test_size=size if size < 1 else int(size), random_state=seed, stratify=labels
         )
+    except ValueError as error:
+        raise InputError(f"{key}: {size:g} does not fit {len(labels)} different examples ({error})") from None
+    if missing := set(labels.tolist()) - set(labels[chosen].tolist()):
+        raise InputError(f"{key}: {size:g} chooses no example of the class(es) {sorted(missing)}")
     mask = np.zeros(len(labels), bool)
     mask[chosen] = True
     return mask
+
+
+def _feature_statistics(inputs: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each feature, 1 for one that never changes."""
+    std = inputs.std(0, dtype=np.float64)
+    return inputs.mean(0, dtype=np.float64).tolist(), np.where(std > 0, std, 1.0).tolist()
 
 
 def _channel_statistics(inputs: np.ndarray) -> tuple[list[float], list[float]]:

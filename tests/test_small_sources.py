@@ -1,0 +1,261 @@
+"""The small sources: digits and iris, which scikit-learn bundles, the wine table, and generated points."""
+
+import csv
+import hashlib
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_iris
+from sklearn.model_selection import train_test_split
+
+from reprolab.config import Component, SplitConfig
+from reprolab.data.sources import digits, fetch_source, iris, load_source, points, wine
+from reprolab.data.splits import make_split
+from reprolab.errors import InputError
+from tests.conftest import REPOSITORY
+
+MIRRORED_WINE = REPOSITORY.parent / "shared" / "datasets" / "wine" / wine.FILE
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
+    fetch_source(Component(name="digits"), target)
+    data = load_source(Component(name="digits"), target)
+    assert data.test_inputs is not None and data.test_labels is not None
+    parts = train_test_split(*load_digits(return_X_y=True), test_size=0.5, shuffle=False)
+    assert (data.train_inputs.shape, data.test_inputs.shape) == ((898, 1, 8, 8), (899, 1, 8, 8))
+    for inputs, images in ((data.train_inputs, parts[0]), (data.test_inputs, parts[1])):
+        assert inputs.dtype == np.uint8
+        assert (inputs.min(), inputs.max()) == (0, 255)
+        np.testing.assert_array_equal(np.rint(inputs.reshape(-1, 64) * (16 / 255)), images)
+    assert (data.train_labels.tolist(), data.test_labels.tolist()) == (parts[2].tolist(), parts[3].tolist())
+    assert (data.classes, data.provenance) == (tuple("0123456789"), "official")
+
+
+def test_iris_is_scikit_learns_table(target: Path) -> None:
+    fetch_source(Component(name="iris"), target)
+    data = load_source(Component(name="iris"), target)
+    features, labels = load_iris(return_X_y=True)
+    assert (data.train_inputs.dtype, data.train_labels.dtype) == (np.float32, np.int64)
+    np.testing.assert_array_equal(data.train_inputs, features.astype(np.float32))
+    assert data.train_labels.tolist() == labels.tolist()
+    assert (data.test_inputs, data.test_labels) == (None, None)
+    assert (data.classes, data.provenance) == (tuple(load_iris().target_names), "official")
+
+
+@pytest.mark.parametrize("source", [digits, iris])
+def test_bundled_data_are_fetched_to_the_same_bytes_each_time(source: Any, target: Path) -> None:
+    source.fetch(target)
+    first = (target / source.FILE).read_bytes()
+    source.fetch(target)
+    assert (target / source.FILE).read_bytes() == first
+
+
+@pytest.mark.parametrize("source", [digits, iris, points])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_truncated_files_are_refused(source: Any, share: float, target: Path) -> None:
+    options = {"examples": 100, "seed": 0} if source is points else {}
+    source.fetch(target, **options)
+    path = target / source.FILE
+    os.truncate(path, int(path.stat().st_size * share))
+    with pytest.raises(InputError, match=rf"{source.FILE} cannot be read .*Run `dvc repro -f download@target`"):
+        source.load(target, **options)
+
+
+def test_altered_iris_is_refused(target: Path) -> None:
+    iris.fetch(target)
+    with np.load(target / iris.FILE) as arrays:
+        features, labels = arrays["features"], arrays["labels"]
+    features[7, 2] += 0.1
+    np.savez(target / iris.FILE, features=features, labels=labels)
+    with pytest.raises(InputError, match=r"iris\.npz is damaged or altered.*Run `dvc repro -f download@target`"):
+        iris.load(target)
+
+
+@pytest.fixture
+def small_wine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mirror holds a wine table of 40 rows with commas, and the source expects it."""
+    generator = np.random.default_rng(0)
+    rows = np.c_[generator.uniform(0, 20, (40, 10)).round(2), generator.uniform(8, 15, 40).round(4)]
+    rows = np.c_[rows, np.arange(40) % 6 + 3]
+    rows[3, wine.ALCOHOL] = 9.5667
+    path = tmp_path / "mirror" / "wine" / wine.FILE
+    path.parent.mkdir(parents=True)
+    write_wine(path, rows.tolist(), ",", csv.QUOTE_MINIMAL)
+    monkeypatch.setenv("REPROLAB_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setattr(wine, "SHAPE", rows.shape)
+    monkeypatch.setattr(wine, "SHA256", hashlib.sha256(rows.tobytes()).hexdigest())
+    return path
+
+
+def write_wine(path: Path, rows: list[list[float]], delimiter: str, quoting: Any) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, quoting=quoting)
+        writer.writerow([*(f"feature {number}" for number in range(11)), "quality"])
+        writer.writerows(rows)
+
+
+def official_form(path: Path) -> None:
+    """Semicolons, quoted headers, and thirds of alcohol in full."""
+    with path.open(newline="") as file:
+        rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
+    for row in rows:
+        if row[wine.ALCOHOL] == 9.5667:
+            row[wine.ALCOHOL] = 9.56666666666667
+    write_wine(path, rows, ";", csv.QUOTE_NONNUMERIC)
+
+
+def test_wine_is_read_from_the_official_form_and_the_mirror_s_to_the_same_arrays(
+    target: Path, small_wine: Path
+) -> None:
+    wine.fetch(target)
+    mirrored = wine.load(target)
+    official_form(small_wine)
+    assert small_wine.read_text().startswith('"feature 0";"feature 1"')
+    assert "9.56666666666667;" in small_wine.read_text()
+    wine.fetch(target)
+    official = wine.load(target)
+    assert official.train_inputs.tobytes() == mirrored.train_inputs.tobytes()
+    assert official.train_labels.tolist() == mirrored.train_labels.tolist()
+    assert (mirrored.train_inputs.shape, mirrored.train_inputs.dtype) == ((40, 11), np.float32)
+    assert mirrored.train_labels.tolist() == [int(number % 6 + 3 >= 6) for number in range(40)]
+    assert (mirrored.test_inputs, mirrored.provenance) == (None, "official")
+
+
+@pytest.mark.skipif(not MIRRORED_WINE.is_file(), reason="the wine table is not on this machine")
+def test_the_real_wine_table_has_its_known_sizes(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPROLAB_MIRROR", str(MIRRORED_WINE.parent.parent))
+    wine.fetch(target)
+    data = wine.load(target)
+    assert data.train_inputs.shape == (1599, 11)
+    assert np.bincount(data.train_labels).tolist() == [744, 855]
+    official_form(target / wine.FILE)
+    assert wine.load(target).train_inputs.tobytes() == data.train_inputs.tobytes()
+    parts = make_split(data, SplitConfig(test=0.25, validation=0.15, seed=0))
+    rows = [{row.tobytes() for row in part.inputs} for part in parts.values()]
+    assert sum(len(part) for part in parts.values()) == 1599
+    assert sum(len(part) for part in rows) == len(set.union(*rows)) == 1359
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda text: text.replace(",9.5667,", ",9.5668,"), "is damaged or altered: its content has the SHA-256"),
+        (lambda text: text[: text.index("\n", 900) + 1], r"a table of shape \(\d+, 12\), expected \(40, 12\)"),
+        (lambda text: text[:1000], "cannot be read as a table of numbers"),
+        (lambda text: text.replace("9.5667", "?"), "cannot be read as a table of numbers"),
+    ],
+)
+def test_damaged_wine_is_refused_when_fetched_and_when_read(
+    change: Any, expected: str, target: Path, small_wine: Path
+) -> None:
+    whole = small_wine.read_text()
+    assert change(whole) != whole
+    small_wine.write_text(change(whole))
+    with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Mend or replace it where it came from"):
+        wine.fetch(target)
+    (target / wine.FILE).write_text(change(whole))
+    with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Run `dvc repro -f download@target`"):
+        wine.load(target)
+
+
+def test_missing_wine_is_told(target: Path) -> None:
+    with pytest.raises(InputError, match=rf"{wine.FILE} cannot be read.*Run `dvc repro -f download@target`"):
+        wine.load(target)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_points_lie_in_the_unit_square_on_two_sides_of_a_line(seed: int, target: Path) -> None:
+    source = Component.model_validate({"name": "points", "examples": 200, "margin": 0.1, "seed": seed})
+    fetch_source(source, target)
+    data = load_source(source, target)
+    assert (data.train_inputs.shape, data.train_inputs.dtype) == ((200, 2), np.float32)
+    assert data.train_inputs.min() >= 0 and data.train_inputs.max() <= 1
+    assert min(np.bincount(data.train_labels)) >= 50
+    assert data.test_inputs is None
+    assert separation(data.train_inputs, data.train_labels) >= 0.2
+    # "above the line" is above it: at the middle of the square's width, the upper points are of class 1.
+    x, y = data.train_inputs.T
+    assert data.classes == ("below the line", "above the line")
+    lower, upper = (y[data.train_labels == label].mean() for label in (0, 1))
+    assert lower < upper or abs(x[data.train_labels == 0].mean() - x[data.train_labels == 1].mean()) > upper - lower
+
+
+def separation(features: np.ndarray, labels: np.ndarray) -> float:
+    """The widest gap between the classes over lines of 3,600 directions."""
+    angles = np.linspace(0, 2 * np.pi, 3600)
+    along = features @ np.array([np.cos(angles), np.sin(angles)])
+    return float((along[labels == 1].min(0) - along[labels == 0].max(0)).max())
+
+
+def test_points_are_the_same_each_time_and_others_with_another_seed(target: Path) -> None:
+    written = []
+    for seed in (0, 0, 1):
+        points.fetch(target, examples=50, seed=seed)
+        written.append((target / points.FILE).read_bytes())
+    assert written[0] == written[1] != written[2]
+
+
+def test_points_of_other_options_are_refused(target: Path) -> None:
+    points.fetch(target, examples=50, seed=0)
+    with pytest.raises(
+        InputError, match=r"points\.npz does not hold what examples 60.*Run `dvc repro -f download@target"
+    ):
+        points.load(target, examples=60, seed=0)
+
+
+@pytest.mark.parametrize("stage", ["download", "split"])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("name: points, seed: 0", "datasets.dots.source.examples: this option of 'points' is missing"),
+        ("name: points, examples: 50, seed: 0, margin: 0.4", "datasets.dots.source.margin: found 0.4; it should be"),
+        (
+            "name: points, example: 50, seed: 0",
+            "datasets.dots.source.example: unknown option of 'points' (did you mean",
+        ),
+        ("name: iris, seed: 0", "datasets.dots.source.seed: unknown option of 'iris'; allowed: none"),
+    ],
+)
+def test_stages_tell_a_wrong_option_with_its_whole_key(
+    stage: str, source: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = f"{{source: {{{source}}}, split: {{test: 0.2, validation: 0.2, seed: 0}}}}"
+    (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\nexperiments: {{}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [stage, "dots", "raw", "split"][: 3 if stage == "download" else 4])
+    with pytest.raises(InputError) as error:
+        runpy.run_path(str(REPOSITORY / "stages" / f"{stage}.py"))["main"]()
+    assert str(error.value).startswith(expected)
+
+
+def test_stages_cut_a_table_into_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = "{source: {name: iris}, split: {test: 0.2, validation: 0.2, seed: 42}}"
+    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {dataset}}}\nexperiments: {{}}\n")
+    monkeypatch.chdir(tmp_path)
+    for stage, folders in (("download", ["raw"]), ("split", ["raw", "split"])):
+        monkeypatch.setattr(sys, "argv", [stage, "flowers", *folders])
+        runpy.run_path(str(REPOSITORY / "stages" / f"{stage}.py"))["main"]()
+    assert sorted(path.name for path in (tmp_path / "split").iterdir()) == [
+        "split.json",
+        "test.safetensors",
+        "train.safetensors",
+        "validation.safetensors",
+    ]
+    monkeypatch.setattr(sys, "argv", ["split", "flowers", "raw", "split"])
+    (tmp_path / "params.yaml").write_text(
+        f"datasets: {{flowers: {dataset.replace('test: 0.2, ', '')}}}\nexperiments: {{}}\n"
+    )
+    with pytest.raises(InputError, match=r"^datasets\.flowers\.split\.test: the source has no test part"):
+        runpy.run_path(str(REPOSITORY / "stages" / "split.py"))["main"]()
