@@ -114,7 +114,7 @@ TRAINING = "experiments.small.training"
         (
             "experiments.small.model.name",
             "lenet",
-            "experiments.small.model.name: unknown name 'lenet' (did you mean 'lenet5'?); allowed: alexnet32",
+            "experiments.small.model.name: unknown name 'lenet' (did you mean 'lenet5'?); allowed: alexnet, alexnet32",
         ),
         ("experiments.small.dataset", "digit", "experiments.small.dataset: unknown data set 'digit' (did you mean"),
         ("experiments.small.input", {"mean": [0.5]}, "experiments.small.input: found {'mean': [0.5]}; it should have"),
@@ -127,7 +127,30 @@ TRAINING = "experiments.small.training"
         ("datasets.digits.split.validation", 1.5, "datasets.digits.split.validation: found 1.5; it should be a share"),
         (f"{TRAINING}.seeds", 3, f"{TRAINING}.seeds: found 3; it should be a valid list"),
         (TRAINING, 3, f"{TRAINING}: found 3; it should be a valid mapping"),
-        ("datasets.comparison", VALID["datasets"]["digits"], "datasets.comparison: choose another name"),
+        ("datasets.comparison", VALID["datasets"]["digits"], "datasets.comparison: this name has a meaning of its own"),
+        ("experiments.imagenet", VALID["experiments"]["small"], "experiments.imagenet: this name has a meaning"),
+        ("experiments.small.init_from", None, "experiments.small.init_from: this key is missing"),
+        ("experiments.small.input", None, "experiments.small.input: this key is missing"),
+        (
+            "experiments.small.init_from",
+            "imagnet",
+            "experiments.small.init_from: unknown start 'imagnet' (did you mean 'imagenet'?); allowed: random,",
+        ),
+        ("experiments.small.init_from", "small", "experiments.small.init_from: unknown start 'small'"),
+        ("experiments.small.freeze", "all-but-head", "has freeze, but init_from is 'random'"),
+        ("experiments.small.input", {"channels": 4}, "experiments.small.input.channels: found 4; it should be 3"),
+        (f"{TRAINING}.loss", "hinge", f"{TRAINING}.loss: found 'hinge'; it should be 'cross-entropy' or 'perceptron'"),
+        ("studies", {"one": {"title": "One", "dataset": "digits"}}, "studies.one.experiments: this key is missing"),
+        (
+            "studies",
+            {"one": {"title": "One", "dataset": "digit", "experiments": ["small"]}},
+            "studies.one.dataset: unknown data set 'digit' (did you mean 'digits'?)",
+        ),
+        (
+            "studies",
+            {"one": {"title": "One", "dataset": "digits", "experiments": ["smal"]}},
+            "studies.one.experiments: no experiment of digits 'smal' (did you mean 'small'?)",
+        ),
         ("datasets", None, "datasets: this key is missing"),
     ],
 )
@@ -193,7 +216,8 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize(("method", "name"), [("experiment", "smal"), ("dataset", "digit")])
+@pytest.mark.parametrize(("method", "name"), [("experiment", "smal"), ("dataset", "digit"), ("study", "on")])
 def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path, method: str, name: str) -> None:
+    params = changed("studies", {"one": {"title": "One", "dataset": "digits", "experiments": ["small"]}})
     with pytest.raises(InputError, match=f"'{name}'.*did you mean.*allowed"):
-        getattr(read(tmp_path, VALID), method)(name)
+        getattr(read(tmp_path, params), method)(name)

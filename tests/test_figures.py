@@ -1,6 +1,6 @@
 """Figures: what they show, and that their bytes depend on it alone."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,15 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from reprolab.figures import comparison_figure, confusion_figure, curves_figure, save_figure
+from reprolab.figures import (
+    classes_figure,
+    comparison_figure,
+    confusion_figure,
+    curves_figure,
+    loss_figure,
+    save_figure,
+    study_figure,
+)
 
 
 def curve_row(seed: int, epoch: int, part: str, score: float) -> dict[str, str]:
@@ -42,6 +50,14 @@ def comparison_row(experiment: str, accuracy: float | None, published: float | N
     }
 
 
+def loss_rows(seed: int, losses: Iterable[float]) -> list[dict[str, str]]:
+    return [{"seed": str(seed), "step": str(step), "loss": str(loss)} for step, loss in enumerate(losses, 1)]
+
+
+def class_row(name: str, images: int, recall: float) -> dict[str, Any]:
+    return {"class": name, "images": images, "recall": recall}
+
+
 CURVES = [
     curve_row(seed, epoch, part, seed + epoch + offset)
     for part, offset in {"train": 0, "validation": 5}.items()
@@ -60,10 +76,15 @@ COMPARISON = [
     comparison_row("published", None, 0.97),
     comparison_row("nothing", None, None),
 ]
+CLASSES = [class_row("cat", 30, 0.95), class_row("dog", 10, 0.91), class_row("emu", 0, 0.0)]
+STUDY = {"linear": [row for row in CURVES if row["seed"] == "0"], "later": None, "deep": CURVES}
 FIGURES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: curves_figure("mlp", CURVES),
     "confusion": lambda: confusion_figure("mlp", CONFUSION),
     "comparison": lambda: comparison_figure("digits", COMPARISON),
+    "loss": lambda: loss_figure("mlp", loss_rows(4, 10 / np.arange(1, 201)) + loss_rows(5, [99.0])),
+    "classes": lambda: classes_figure("mlp", CLASSES),
+    "study": lambda: study_figure("depth", STUDY),
 }
 
 
@@ -180,4 +201,97 @@ def test_comparison_draws_intervals_and_published_figures_from_the_top_down() ->
 
 def test_comparison_of_experiments_that_were_never_run_is_drawn(tmp_path: Path) -> None:
     save_figure(comparison_figure("digits", COMPARISON[2:]), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_loss_shows_the_first_seed_s_steps_and_their_moving_average() -> None:
+    (axes,) = FIGURES["loss"]().axes
+    raw, mean = axes.lines
+    losses = 10 / np.arange(1, 201)
+    assert raw.get_xydata().tolist() == [[step, loss] for step, loss in enumerate(losses, 1)]  # type: ignore[union-attr]
+    x, y = np.asarray(mean.get_xdata(), float), np.asarray(mean.get_ydata(), float)
+    assert len(x) == 141 and (x[0], x[-1]) == (30.5, 170.5)
+    np.testing.assert_allclose([y[0], y[-1]], [losses[:60].mean(), losses[-60:].mean()])
+    assert mean.get_linewidth() > 2 * raw.get_linewidth()
+
+
+def test_loss_is_labelled() -> None:
+    figure = FIGURES["loss"]()
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss")
+    assert axes.get_title() == "mlp, seed 4: training loss"
+    assert legend_entries(figure) == {"each step", "moving average of 60 steps"}
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [(np.linspace(2, 1, 100), "linear"), (np.geomspace(2, 0.001, 200), "log"), ([9.0] * 90 + [0.0] * 90, "linear")],
+    ids=["little change", "great change", "zeros"],
+)
+def test_loss_is_logarithmic_where_that_is_legible(losses: Iterable[float], scale: str) -> None:
+    assert loss_figure("mlp", loss_rows(0, losses)).axes[0].get_yscale() == scale
+
+
+def test_one_lucky_step_does_not_squeeze_the_loss() -> None:
+    low, high = loss_figure("mlp", loss_rows(0, [1e-12, *np.geomspace(2, 0.01, 300)])).axes[0].get_ylim()
+    assert low > 1e-4 and high > 2
+
+
+def test_loss_of_few_steps_has_no_moving_average() -> None:
+    figure = loss_figure("mlp", loss_rows(0, [2.0, 1.0]))
+    assert legend_entries(figure) == {"each step"}
+    assert len(figure.axes[0].lines) == 1
+
+
+def test_classes_show_the_accuracy_of_each_from_the_top_down() -> None:
+    figure = FIGURES["classes"]()
+    (axes,) = figure.axes
+    assert [bar.get_width() for bar in axes.patches] == [0.95, 0.91, 0.0]  # type: ignore[attr-defined]
+    assert [text.get_text() for text in axes.texts] == ["0.9500", "0.9100", "no test example"]
+    assert tick_labels(axes.yaxis) == ["cat", "dog", "emu"]
+    assert axes.yaxis_inverted()
+    assert legend_entries(figure) == {"each class", "all: 0.9400"}
+    assert "recall" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize(
+    ("recalls", "low"), [([1.0, 0.9], 0.85), ([1.0, 1.0], 0.99), ([1.0, 0.0], 0.0), ([0.3], 0.0), ([0.999], 0.99)]
+)
+def test_classes_are_zoomed_to_the_lowest(recalls: list[float], low: float) -> None:
+    axes = classes_figure("mlp", [class_row(str(index), 5, recall) for index, recall in enumerate(recalls)]).axes[0]
+    left, right = axes.get_xlim()
+    assert left == pytest.approx(low, abs=0.011) and f"starts at {left:g}" in axes.get_xlabel()
+    assert left < min(recalls) or left == 0
+    assert right > 1 and max(axes.get_xticks()) <= 1 + 1e-6
+
+
+def panels(figure: Figure) -> list[list[Axes]]:
+    columns = figure.axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    return [figure.axes[start : start + columns] for start in range(0, len(figure.axes), columns)]
+
+
+def test_study_has_a_column_for_each_experiment_and_a_row_for_each_score() -> None:
+    figure = FIGURES["study"]()
+    rows = panels(figure)
+    assert [row[0].get_ylabel() for row in rows] == ["loss", "macro-F1", "accuracy"]
+    assert [axes.get_title() for axes in rows[0]] == ["linear", "later", "deep"]
+    assert [axes.get_xlabel() for axes in rows[-1]] == ["epoch", "", "epoch"]
+    assert legend_entries(figure) == {"train", "validation"}
+    assert figure.get_suptitle() == "depth (thin: each seed, bold: their mean)"
+
+
+def test_study_draws_the_scores_on_one_scale_a_row() -> None:
+    rows = panels(FIGURES["study"]())
+    for row, scale in zip(rows, (1, 0.01, 0.1), strict=True):
+        assert len({axes.get_ylim() for axes in row}) == 1
+        assert [len(axes.lines) for axes in row] == [2, 0, 6]
+        means = [(np.asarray(line.get_ydata(), float) / scale).round(6).tolist() for line in row[0].lines]
+        assert means == [[1, 2, 3], [6, 7, 8]]
+
+
+def test_study_says_what_was_not_run(tmp_path: Path) -> None:
+    assert [[[text.get_text() for text in axes.texts] for axes in row] for row in panels(FIGURES["study"]())] == [
+        [[], ["not run"], []]
+    ] * 3
+    save_figure(study_figure("depth", {"later": None}), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000

@@ -39,9 +39,8 @@ def test_its_probabilities_are_scikit_learn_s(hidden: list[int], classes: int, o
         network.fit_epoch(inputs, labels, training(optimizer), seed=7)
 
     solver = {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False} if optimizer is SGD else {"solver": "adam"}
-    direct = MLPClassifier(
-        hidden, learning_rate_init=optimizer["lr"], alpha=0.01, batch_size=16, random_state=7, **solver
-    )  # fmt: skip
+    settings = {"learning_rate_init": optimizer["lr"], "alpha": 0.01, "batch_size": 16, "random_state": 7}
+    direct = MLPClassifier(hidden, **settings, **solver)
     rows = inputs.double().numpy()
     for _ in range(4):
         direct.partial_fit(rows, labels.numpy(), classes=np.arange(classes))

@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Four examples of noise, and a label for each."""
-        return torch.randn(4, *self.shape), torch.arange(4) % self.classes
+        return torch.randn(4, *self.shape), torch.arange(4).clamp(max=self.classes - 1)
 
 
 CASES = [
@@ -48,15 +48,15 @@ CASES = [
     Case({"name": "cnn"}, (1, 28, 28), 28_938),
     Case({"name": "alexnet", "channels": [64, 128, 256, 256, 256]}, (3, 224, 224), 56_278_666),
     Case({"name": "alexnet", "channels": [96, 256, 384, 384, 256], "padding": 0}, (3, 227, 227), 58_322_314),
-    Case({"name": "alexnet", "channels": [16] * 5, "dropout": 0.0}, (3, 63, 63), 19_204_874),
+    Case({"name": "alexnet", "channels": [16] * 5}, (3, 63, 63), 19_204_874),
     Case({"name": "resnet", "depth": 18}, (3, 32, 32), 11_173_962),
     Case({"name": "resnet", "depth": 50, "head": [1024, 512], "head_dropout": [0.5, 0.3]}, (3, 64, 64), 26_136_138),
     Case({"name": "vgg16"}, (3, 32, 32), 14_728_266),
     Case({"name": "nin"}, (3, 32, 32), 966_986),
-    Case({"name": "googlenet"}, (3, 32, 32), 5_602_474),
-    Case({"name": "densenet121"}, (3, 32, 32), 6_956_426),
-    Case({"name": "mobilenet_v2"}, (3, 32, 32), 2_236_682),
-    Case({"name": "efficientnet_b0"}, (3, 32, 32), 4_020_358),
+    Case({"name": "googlenet"}, (3, 16, 16), 5_602_474),
+    Case({"name": "densenet121"}, (3, 16, 16), 6_956_426),
+    Case({"name": "mobilenet_v2"}, (3, 16, 16), 2_236_682),
+    Case({"name": "efficientnet_b0"}, (3, 16, 16), 4_020_358),
     Case({"name": "vit"}, (3, 32, 32), 2_693_578),
 ]
 PARAMS = load_params(REPOSITORY / "params.yaml")
@@ -94,10 +94,12 @@ def test_it_learns_one_batch_by_heart(case: Case) -> None:
     torch.manual_seed(0)
     network = case.build()
     inputs, labels = case.batch()
-    normalising = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for module in normalising:
-        module.momentum = 1.0  # the statistics of the one batch are those of all data
-    optimizer = torch.optim.Adam(network.parameters(), 3e-4 if normalising or case.parameters > 1e7 else 3e-3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0  # the statistics of the one batch are those of all data
+        elif isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # learning by heart is what it hinders
+    optimizer = torch.optim.Adam(network.parameters(), 3e-4 if case.parameters > 5e5 else 3e-3)
     for _ in range(60):
         network.train()
         optimizer.zero_grad()

@@ -1,5 +1,7 @@
 """Scores against scikit-learn's, and the tables of an evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,8 +84,11 @@ def evaluation() -> Evaluation:
         confusion=np.array([[5, 3], [0, 2]]),
         classes=["cat", "dog"],
         parameters=12,
+        trainable=7,
         images=5,
         images_per_second=1234.5,
+        classifiers={},
+        logits=torch.empty(5, 2),
     )
 
 
@@ -104,10 +109,11 @@ def test_confusion_rows_hold_counts_and_shares_of_the_actual_class(evaluation: E
     ]
 
 
-def test_shares_of_a_row_sum_to_one_and_of_an_absent_class_to_zero() -> None:
+def test_shares_of_a_row_sum_to_one_and_of_an_absent_class_to_zero(evaluation: Evaluation) -> None:
     confusion = np.random.default_rng(0).integers(0, 1000, (7, 7))
     confusion[3] = 0
-    rows = Evaluation({0: {}}, confusion, [str(index) for index in range(7)], 0, 0, 0.0).confusion_rows()
+    evaluation = replace(evaluation, confusion=confusion, classes=[str(index) for index in range(7)])
+    rows = evaluation.confusion_rows()
     sums = np.array([row["share"] for row in rows]).reshape(7, 7).sum(1)
     np.testing.assert_allclose(sums, [1, 1, 1, 0, 1, 1, 1], atol=7e-6)
 
@@ -119,5 +125,6 @@ def test_summary_holds_the_means_and_what_they_are_from(evaluation: Evaluation) 
         "seeds": 2,
         "images": 5,
         "parameters": 12,
+        "trainable_parameters": 7,
         "images_per_second": 1234,
     }

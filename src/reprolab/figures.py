@@ -55,7 +55,7 @@ def study_figure(title: str, curves: Mapping[str, Rows | None]) -> Figure:
     parts: dict[str, Line2D] = {}
     for column, (name, rows) in zip(axes.T, curves.items(), strict=True):
         column[0].set_title(name)
-        column[-1].set_xlabel("epoch")
+        column[-1].set_xlabel("epoch" if rows else "")
         for axis, score in zip(column, scores, strict=True):
             if rows:
                 parts |= _draw_curves(axis, rows, score)
