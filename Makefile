@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro ui test test-slow lint results prune lock
+.PHONY: help install run repro ui test test-slow lint measure results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ lint: install  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+measure: install  ## measure what every architecture costs on this machine, trained or not
+	dvc repro split
+	reprolab measure
 
 results: install  ## write the tables into the README and docs
 	reprolab results

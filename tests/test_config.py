@@ -199,8 +199,8 @@ def test_yaml_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
         ("datasets: {digits: [", "is not valid YAML"),
         ("datasets: &a {}\nexperiments: *a\n", "uses a YAML alias"),
         ("datasets: {}\ndatasets: {}\n", "duplicate key"),
-        ("", "params.yaml: found None; it should be a valid mapping"),
-        ("[a]", "params.yaml: found ['a']; it should be a valid mapping"),
+        ("", "the whole file: found None; it should be a valid mapping"),
+        ("[a]", "the whole file: found ['a']; it should be a valid mapping"),
     ],
 )
 def test_a_file_that_is_no_good_is_told(tmp_path: Path, text: str, expected: str) -> None:

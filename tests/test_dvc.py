@@ -22,6 +22,7 @@ SHAPES_NO_RESULT = {
     "src/reprolab/errors.py",
     "src/reprolab/files.py",
     "src/reprolab/inputs.py",
+    "src/reprolab/mistakes.py",
     "src/reprolab/progress.py",
     "src/reprolab/sqlite_store.py",
     "src/reprolab/tracking.py",

@@ -128,6 +128,18 @@ def test_feature_maps_are_of_layers_evenly_chosen() -> None:
     assert {maps.after for maps in found[1:]} == {"BatchNorm2d"}
 
 
+def test_feature_maps_are_not_what_a_later_layer_makes_of_them_in_place() -> None:
+    class AddsInPlace(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps.add_(100)
+
+    convolution = nn.Conv2d(1, 2, 3)
+    classifier = classifier_of(convolution, AddsInPlace(), nn.Flatten())
+    image = torch.from_numpy(images(1))
+    _, (found,) = feature_maps(classifier, image, layers=1, maps=2)
+    np.testing.assert_allclose(found.maps, convolution(image / 255)[0].detach(), atol=1e-6)
+
+
 def test_looking_inside_leaves_no_hook_behind() -> None:
     classifier = classifier_of(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten())
     feature_maps(classifier, torch.from_numpy(images(1)), layers=1, maps=1)

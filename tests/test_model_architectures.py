@@ -113,10 +113,9 @@ def test_the_head_is_what_makes_the_logits(case: Case) -> None:
             if next(module.parameters(recurse=False), None) is not None and not list(module.children()):
                 module.register_forward_hook(lambda module, *_: called.append(module))
         network(torch.zeros(2, *case.shape))
+    assert called[-1].weight.shape[0] == (1 if case.classes == 2 else case.classes)  # for two classes (0, z)
     head = head_of(network)
     assert called[-1] is (head[-1] if isinstance(head, Head) else head)
-    one_logit = case.classes == 2
-    assert called[-1].weight.shape[0] == (1 if one_logit else case.classes)
     assert isinstance(head, Head) == ("head" in case.model)
 
 

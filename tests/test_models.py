@@ -123,13 +123,15 @@ def test_every_experiment_scores_the_same_after_save_and_load(name: str, tmp_pat
 
 def test_a_missing_or_damaged_weights_file_is_told(tmp_path: Path) -> None:
     experiment, info = PARAMS.experiment("digits-mlp"), info_for((1, 8, 8))
-    save_model(tmp_path, ModelInfo.of("digits-mlp", experiment, info, "hash"), {0: build_classifier(experiment, info)})
-    weights = tmp_path / "seed-0.safetensors"
+    folder = tmp_path / "digits-mlp"
+    folder.mkdir()
+    save_model(folder, ModelInfo.of("digits-mlp", experiment, info, "hash"), {0: build_classifier(experiment, info)})
+    weights = folder / "seed-0.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
     with pytest.raises(InputError, match=r"seed-0.safetensors is damaged.*dvc repro -f train@digits-mlp"):
-        load_classifier(tmp_path, 0)
+        load_classifier(folder, 0)
     with pytest.raises(InputError, match=r"seed-1.safetensors is missing"):
-        load_classifier(tmp_path, 1)
+        load_classifier(folder, 1)
 
 
 @pytest.mark.parametrize(

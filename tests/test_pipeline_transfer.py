@@ -48,14 +48,15 @@ def test_weights_that_cannot_be_had_stop_their_own_experiment_alone(pipeline: Pi
     assert "up to date" in status
 
 
-def test_costs_are_measured_again_for_what_shapes_them_and_a_study_names_what_has_not_run(pipeline: Pipeline) -> None:
-    assert pipeline.repro("measure@digits-mlp") == {"measure@digits-mlp", "download@digits", "split@digits"}
-    former = pipeline.set("experiments.digits-mlp.training.optimizer.lr", 0.1)
-    assert pipeline.repro("measure@digits-mlp") == set()
-    pipeline.set("experiments.digits-mlp.training.optimizer.lr", former)
-    former = pipeline.set("experiments.digits-mlp.training.batch_size", 32)
-    assert pipeline.repro("measure@digits-mlp") == {"measure@digits-mlp"}
-    pipeline.set("experiments.digits-mlp.training.batch_size", former)
-    # One of its members has not run: the table says so.
+def test_a_study_names_what_has_not_run(pipeline: Pipeline) -> None:
     pipeline.run("dvc", "repro", "--single-item", "study@pretraining")
     assert "not run" in (pipeline.root / "metrics/studies/pretraining.md").read_text()
+
+
+def test_costs_of_an_architecture_are_measured_without_training(pipeline: Pipeline) -> None:
+    told = pipeline.run("reprolab", "measure", "digits100-scratch", "digits100-finetuned").stdout
+    assert "digits100-finetuned: 44,426 parameters, 0.51 MFLOPs an image" in told
+    layers = (pipeline.root / "metrics/costs/digits100-scratch-layers.csv").read_text()
+    assert "0,Conv2d,1×28×28,6×24×24,6,156" in layers
+    found = pipeline.run("reprolab", "measure", "lenet5-relu", check=False)
+    assert found.returncode == 1 and "data/splits/mnist" in found.stdout and "Traceback" not in found.stdout

@@ -25,7 +25,11 @@ def _main() -> None:
         run=prune
     )
     commands.add_parser("results", help="write the tables into README.md and docs").set_defaults(run=write_pages)
-    parser.parse_args().run(load_params())
+    measuring = commands.add_parser("measure", help="measure what architectures cost, trained or not")
+    measuring.add_argument("experiment", nargs="*", help="keys of `experiments` in params.yaml; all of them by default")
+    measuring.set_defaults(run=measure_costs)
+    arguments = parser.parse_args()
+    arguments.run(load_params(), *([arguments.experiment] if arguments.run is measure_costs else []))
 
 
 def check(params: Params) -> None:
@@ -49,6 +53,12 @@ def check(params: Params) -> None:
         print(f"note: {path} is left over from an earlier params.yaml; `reprolab prune` removes it")
     counts = f"{len(params.datasets)} data sets, {len(params.experiments)} experiments, {len(params.studies)} studies"
     print(f"params.yaml: {counts}; no mistake found")
+
+
+def measure_costs(params: Params, experiments: list[str]) -> None:
+    from reprolab.costs import measure
+
+    measure(params, experiments or list(params.experiments), Path("data/splits"), METRICS / "costs")
 
 
 def prune(params: Params) -> None:

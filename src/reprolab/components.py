@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from reprolab.config import Component, wanted
+from reprolab.config import Component
 from reprolab.errors import InputError, did_you_mean
+from reprolab.mistakes import wanted
 
 
 def component_function(package: str, function: str, component: Component, where: str) -> Callable[..., Any]:

@@ -4,18 +4,18 @@ The whole file is checked before any work. The mistakes of all its sections are 
 full path, what was found and what is allowed.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
 from reprolab.errors import InputError, choice
+from reprolab.mistakes import explain
 
 PARAMS_FILE = Path("params.yaml")
 LIBRARY = Path(__file__).parent
@@ -258,7 +258,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        problems = "".join(f"\n  {_explain(detail, data)}" for detail in error.errors())
+        problems = "".join(f"\n  {explain(detail, data)}" for detail in error.errors())
         raise InputError(f"{path} has {error.error_count()} mistake(s):{problems}") from None
 
 
@@ -287,12 +287,6 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def wanted(message: str) -> str:
-    """pydantic's message in the words of YAML."""
-    message = re.sub("dictionary or (an )?instance of \\w+|dictionary", "mapping", message)
-    return re.sub("[Tt]uple", "list", message).replace("Input should", "should")
-
-
 def module_names(folder: str) -> list[str]:
     """Names of the modules in a folder of the library; a module's file name is its name in `params.yaml`."""
     return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if path.stem != "__init__")
@@ -307,29 +301,3 @@ def _known_module(name: str, folder: str) -> str:
 
 def _choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError("choice", "{text}", {"text": choice(what, found, allowed)})
-
-
-def _explain(detail: ErrorDetails, data: Any) -> str:
-    """One mistake as `key.path: what is wrong`, without the names that pydantic gives to union members."""
-    path: list[str] = []
-    value = data
-    for part in detail["loc"]:
-        if isinstance(value, list) or (isinstance(value, dict) and part in value):
-            value = value[part]  # type: ignore[index]
-        elif detail["type"] != "missing":
-            continue
-        path.append(str(part))
-    where = ".".join(path)
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "choice":
-            return f"{where}: {context['text']}" if where else context["text"]
-        case "missing":
-            return f"{where}: this key is missing"
-        case "union_tag_invalid":
-            allowed = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-            return f"{where}.name: " + choice("unknown name", context["tag"], allowed)
-        case "union_tag_not_found":
-            return f"{where}: the key `name` is missing"
-        case _:
-            return f"{where or PARAMS_FILE}: found {detail['input']!r}; it {wanted(detail['msg'])}"

@@ -1,8 +1,13 @@
-"""What an architecture costs, whatever its weights: operations, memory, throughput, and the table of its layers."""
+"""What an architecture costs, whatever its weights: operations, memory, throughput, and the table of its layers.
+
+No stage of the pipeline: speed belongs to a machine and its moment, so all architectures are measured in one process,
+one after another, and a cached figure beside a new one would compare nothing.
+"""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -12,12 +17,42 @@ from torch import nn
 from torch.optim import SGD
 from torch.utils.flop_counter import FlopCounterMode
 
-from reprolab.classifier import Classifier, predict
-from reprolab.device import Device
+from reprolab.classifier import Classifier, build_classifier, predict
+from reprolab.config import Params
+from reprolab.data.splits import load_info
+from reprolab.device import Device, choose_device
+from reprolab.files import write_csv, write_json
 from reprolab.models import FitsItself
 
 MEGABYTE = 1e6
 AT_LEAST_SECONDS, AT_LEAST_STEPS = 2.0, 3
+
+
+def measure(params: Params, experiments: Sequence[str], splits: Path, folder: Path) -> None:
+    """Write `<experiment>.json` and `<experiment>-layers.csv` for each experiment; one network, input and batch size is
+    measured once. Reads `split.json` of the data sets below `splits`. Raises `InputError` when one is missing."""
+    done: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    for name in experiments:
+        experiment = params.experiment(name)
+        batch_size = experiment.training.batch_size
+        same = repr((experiment.dataset, experiment.model, experiment.input, batch_size))
+        if same not in done:
+            info = load_info(splits / experiment.dataset)
+            device = choose_device() if info.holds_images else choose_device().exact()
+            classifier = build_classifier(experiment.model_copy(update={"freeze": "none"}), info)
+            shape = tuple(info.shape)
+            rows = layer_rows(classifier, shape)
+            done[same] = (costs(classifier, shape, batch_size, device), rows)
+        figures, rows = done[same]
+        write_json(folder / f"{name}.json", figures)
+        write_csv(folder / f"{name}-layers.csv", rows)
+        trains = figures["training_images_per_second"]
+        print(
+            f"{name}: {figures['parameters']:,} parameters, {figures['flops_per_image'] / 1e6:,.2f} MFLOPs an image, "
+            + (f"{trains:,} images/s in training, " if trains else "")
+            + f"{figures['inference_images_per_second']:,} in inference",
+            flush=True,
+        )
 
 
 def costs(classifier: Classifier, shape: tuple[int, ...], batch_size: int, device: Device) -> dict[str, Any]:

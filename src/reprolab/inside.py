@@ -70,10 +70,10 @@ def feature_maps(
 
     def follow(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         if isinstance(module, nn.Conv2d):
-            found.append(_Trace(names[module], [], output))
+            found.append(_Trace(names[module], [], output, _first(output, maps)))
         elif found and inputs and inputs[0] is found[-1].output:
             found[-1].after.append(type(module).__name__)
-            found[-1].output = output
+            found[-1].output, found[-1].maps = output, _first(output, maps)
 
     hooks = [module.register_forward_hook(follow) for module in names if _is_followed(module)]
     try:
@@ -82,20 +82,25 @@ def feature_maps(
         for hook in hooks:
             hook.remove()
     chosen = np.unique(np.linspace(0, len(found) - 1, min(layers, len(found))).round().astype(int))
-    return len(found), [found[index].maps(maps) for index in chosen]
+    return len(found), [found[index].told() for index in chosen]
 
 
 @dataclass
 class _Trace:
-    """The output of a convolution, then that of the layers that take it."""
+    """The output of a convolution, then that of the layers that take it, and its first maps."""
 
     layer: str
     after: list[str]
     output: torch.Tensor
+    maps: np.ndarray
 
-    def maps(self, at_most: int) -> FeatureMaps:
-        maps = self.output[0]
-        return FeatureMaps(self.layer, " and ".join(self.after), len(maps), maps[:at_most].float().cpu().numpy())
+    def told(self) -> FeatureMaps:
+        return FeatureMaps(self.layer, " and ".join(self.after), self.output.shape[1], self.maps)
+
+
+def _first(output: torch.Tensor, at_most: int) -> np.ndarray:
+    # A copy: a residual block adds to its convolution's output in place.
+    return output[0, :at_most].float().cpu().numpy().copy()
 
 
 def _is_followed(module: nn.Module) -> bool:
