@@ -17,7 +17,7 @@ def main() -> None:
 
     dataset = load_params().dataset(arguments.dataset)
     with atomic_directory(arguments.raw) as folder:
-        fetch_source(dataset.source, folder, f"datasets.{arguments.dataset}.source")
+        fetch_source(dataset.source, folder)
 
 
 if __name__ == "__main__":

@@ -62,15 +62,14 @@ def test_bundled_data_are_fetched_to_the_same_bytes_each_time(source: Any, targe
     assert (target / source.FILE).read_bytes() == first
 
 
-@pytest.mark.parametrize("source", [digits, iris, points])
+@pytest.mark.parametrize("source", [digits, iris])
 @pytest.mark.parametrize("share", [0, 0.5])
 def test_truncated_files_are_refused(source: Any, share: float, target: Path) -> None:
-    options = {"examples": 100, "seed": 0} if source is points else {}
-    source.fetch(target, **options)
+    source.fetch(target)
     path = target / source.FILE
     os.truncate(path, int(path.stat().st_size * share))
     with pytest.raises(InputError, match=rf"{source.FILE} cannot be read .*Run `dvc repro -f download@target`"):
-        source.load(target, **options)
+        source.load(target)
 
 
 def test_altered_iris_is_refused(target: Path) -> None:
@@ -193,22 +192,10 @@ def test_points_lie_in_the_unit_square_on_two_sides_of_a_line(seed: int, target:
 
 
 def test_points_are_the_same_each_time_and_others_with_another_seed(target: Path) -> None:
-    written = []
-    for seed in (0, 0, 1):
-        points.fetch(target, examples=50, seed=seed)
-        written.append((target / points.FILE).read_bytes())
-    assert written[0] == written[1] != written[2]
+    first, again, other = (points.load(target, examples=50, seed=seed).train_inputs.tolist() for seed in (0, 0, 1))
+    assert first == again != other
 
 
-def test_points_of_other_options_are_refused(target: Path) -> None:
-    points.fetch(target, examples=50, seed=0)
-    with pytest.raises(
-        InputError, match=r"points\.npz does not hold what examples 60.*Run `dvc repro -f download@target"
-    ):
-        points.load(target, examples=60, seed=0)
-
-
-@pytest.mark.parametrize("stage", ["download", "split"])
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -221,15 +208,15 @@ def test_points_of_other_options_are_refused(target: Path) -> None:
         ("name: iris, seed: 0", "datasets.dots.source.seed: unknown option of 'iris'; allowed: none"),
     ],
 )
-def test_stages_tell_a_wrong_option_with_its_whole_key(
-    stage: str, source: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_wrong_option_is_told_with_its_whole_key(
+    source: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = f"{{source: {{{source}}}, split: {{test: 0.2, validation: 0.2, seed: 0}}}}"
     (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\nexperiments: {{}}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [stage, "dots", "raw", "split"][: 3 if stage == "download" else 4])
+    monkeypatch.setattr(sys, "argv", ["split", "dots", "raw", "split"])
     with pytest.raises(InputError) as error:
-        runpy.run_path(str(REPOSITORY / "stages" / f"{stage}.py"))["main"]()
+        runpy.run_path(str(REPOSITORY / "stages" / "split.py"))["main"]()
     assert str(error.value).startswith(expected)
 
 

@@ -1,4 +1,7 @@
-"""One module a source: `fetch` puts its verified files into a folder, `load` reads that folder."""
+"""One module a source: `fetch` puts its verified files into a folder, `load` reads that folder.
+
+The options of `params.yaml` are keyword-only parameters of `load`: what is fetched depends on the source alone.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +30,16 @@ class SourceData:
 
 
 class Fetch(Protocol):
-    def __call__(self, folder: Path, **options: object) -> None: ...
+    def __call__(self, folder: Path) -> None: ...
 
 
 class Load(Protocol):
     def __call__(self, folder: Path, **options: object) -> SourceData: ...
 
 
-def fetch_source(source: Component, folder: Path, where: str = "source") -> None:
-    """Download, or take from the mirror, what the source needs. Raises `InputError` when it cannot be had, and for a
-    wrong option, whose key stands below `where`."""
-    cast(Fetch, component_function("data.sources", "fetch", source, where))(folder, **source.options)
+def fetch_source(source: Component, folder: Path) -> None:
+    """Download, or take from the mirror, what the source needs. Raises `InputError` when it cannot be had."""
+    cast(Fetch, component_function("data.sources", "fetch", Component(name=source.name), "source"))(folder)
 
 
 def load_source(source: Component, folder: Path, where: str = "source") -> SourceData:
