@@ -72,7 +72,10 @@ class Pipeline:
         self.run("git", "commit", "-q", "-m", message)
 
     def set(self, key: str, value: Any) -> Any:
-        """Change one value of params.yaml, keeping the rest of the text's meaning; the former value comes back."""
+        """Change one value of params.yaml, keeping the rest of the text's meaning; the former value comes back.
+
+        None stands for a key that is not there.
+        """
         yaml, path = YAML(), self.root / "params.yaml"
         yaml.width = 1000
         params = yaml.load(path)
@@ -80,7 +83,8 @@ class Pipeline:
         section = params
         for name in sections:
             section = section[name]
-        former = section[last]
-        section[last] = value
+        former = section.pop(last, None)
+        if value is not None:
+            section[last] = value
         yaml.dump(params, path)
         return former
