@@ -27,7 +27,6 @@ def model_info(seeds: tuple[int, ...] = (0,), inputs: str = "inputs") -> ModelIn
         "dataset": "noise",
         "model": {"name": "mlp", "hidden": [4]},
         "init_from": "random",
-        "input": {},
         "input": {"size": 16},
         "training": {"epochs": 2, "batch_size": 4, "optimizer": {"name": "adam", "lr": 0.003}, "seeds": seeds},
     }
