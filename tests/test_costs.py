@@ -37,6 +37,15 @@ def test_an_mlp_costs_what_its_matrices_do() -> None:
     assert found["batch_size"] == 8
 
 
+def test_attention_is_counted() -> None:
+    model = {"name": "vit", "patch": 4, "layers": 1, "heads": 2, "width": 8}
+    found = costs(built(model, (3, 32, 32)), (3, 32, 32), 2, CPU)
+    tokens, width = 65, 8
+    patches = 64 * 3 * 4 * 4 * width
+    attention = tokens * 4 * width * width + 2 * tokens * tokens * width
+    assert found["flops_per_image"] > 2 * (patches + attention + tokens * 2 * width * width)
+
+
 def test_training_memory_grows_with_the_batch_by_what_is_kept() -> None:
     small, large = (costs(built({"name": "lenet5"}, (1, 32, 32)), (1, 32, 32), size, CPU) for size in (1, 11))
     grown = (large["training_memory_mb"] - small["training_memory_mb"]) * 1e6 / 10

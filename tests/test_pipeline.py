@@ -158,7 +158,7 @@ def test_plots_show_curves_and_confusion(pipeline: Pipeline, tmp_path: Path) -> 
 
 def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline: Pipeline, tmp_path: Path) -> None:
     former = pipeline.set("experiments.digits-lenet5.training.epochs", 40)
-    command = ["python", "stages/train.py", "digits-lenet5", "data/splits/digits"]
+    command = ["python", "stages/train.py", "digits-lenet5", "data/splits/digits", "models/random"]
     outputs = [str(tmp_path / "model"), str(tmp_path / "metrics")]
     environment = pipeline.environment(PYTHONPATH="src")
     with subprocess.Popen(
@@ -195,8 +195,8 @@ def runs_of(name: str, pipeline: Pipeline, status: str) -> int:
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("train.py no-such-experiment data/splits/digits {0} {0}", "unknown experiment 'no-such-experiment'"),
-        ("train.py digits-mlp no/such/folder {0} {0}", "no/such/folder/train.safetensors is missing"),
+        ("train.py no-such data/splits/digits models/random {0} {0}", "unknown experiment 'no-such'"),
+        ("train.py digits-mlp no/such/folder models/random {0} {0}", "no/such/folder/split.json is missing"),
         ("evaluate.py data/splits/digits no/such/model {0} {0}", "no/such/model/model.json is missing"),
         ("split.py digits no/such/raw {0}", "no/such/raw/digits.npz cannot be read"),
         ("compare.py digits no/such/metrics data/baselines.csv {0}", "no/such/metrics is missing"),

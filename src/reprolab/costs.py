@@ -35,16 +35,18 @@ def measure(params: Params, experiments: Sequence[str], splits: Path, folder: Pa
     for name in experiments:
         experiment = params.experiment(name)
         batch_size = experiment.training.batch_size
+        info = load_info(splits / experiment.dataset)
+        built = build_classifier(experiment, info)
+        trainable = sum(value.numel() for value in built.parameters() if value.requires_grad)
         same = repr((experiment.dataset, experiment.model, experiment.input, batch_size))
         if same not in done:
-            info = load_info(splits / experiment.dataset)
             device = choose_device() if info.holds_images else choose_device().exact()
             classifier = build_classifier(experiment.model_copy(update={"freeze": "none"}), info)
             shape = tuple(info.shape)
             rows = layer_rows(classifier, shape)
             done[same] = (costs(classifier, shape, batch_size, device), rows)
         figures, rows = done[same]
-        write_json(folder / f"{name}.json", figures)
+        write_json(folder / f"{name}.json", figures | {"trainable_parameters": trainable})
         write_csv(folder / f"{name}-layers.csv", rows)
         trains = figures["training_images_per_second"]
         print(
@@ -130,8 +132,14 @@ def _random_inputs(count: int, shape: tuple[int, ...], device: Device) -> torch.
 def _flops(classifier: Classifier, one: torch.Tensor) -> int:
     # Only its network: the preparation of the input is the same for all, and no part of the architecture.
     prepared = classifier.prepare(one)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        classifier.network(prepared)
+    # The fused attention of inference is one operation, which the counter does not know.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            classifier.network(prepared)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return int(counter.get_total_flops())
 
 
