@@ -83,8 +83,10 @@ class Pipeline:
         section = params
         for name in sections:
             section = section[name]
-        former = section.pop(last, None)
-        if value is not None:
+        former = section.get(last)
+        if value is None:
+            del section[last]
+        else:
             section[last] = value
         yaml.dump(params, path)
         return former

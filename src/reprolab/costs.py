@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import SGD
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -132,11 +133,11 @@ def _random_inputs(count: int, shape: tuple[int, ...], device: Device) -> torch.
 def _flops(classifier: Classifier, one: torch.Tensor) -> int:
     # Only its network: the preparation of the input is the same for all, and no part of the architecture.
     prepared = classifier.prepare(one)
-    # The fused attention of inference is one operation, which the counter does not know.
+    # Fused attention is one operation, which the counter does not know.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             classifier.network(prepared)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
