@@ -37,12 +37,12 @@ def measure(params: Params, experiments: Sequence[str], splits: Path, folder: Pa
         experiment = params.experiment(name)
         batch_size = experiment.training.batch_size
         info = load_info(splits / experiment.dataset)
-        built = build_classifier(experiment, info)
-        trainable = sum(value.numel() for value in built.parameters() if value.requires_grad)
+        classifier = build_classifier(experiment, info)
+        trainable = sum(value.numel() for value in classifier.parameters() if value.requires_grad)
         same = repr((experiment.dataset, experiment.model, experiment.input, batch_size))
         if same not in done:
             device = choose_device() if info.holds_images else choose_device().exact()
-            classifier = build_classifier(experiment.model_copy(update={"freeze": "none"}), info)
+            classifier.requires_grad_(True)
             shape = tuple(info.shape)
             rows = layer_rows(classifier, shape)
             done[same] = (costs(classifier, shape, batch_size, device), rows)
