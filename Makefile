@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro ui test test-slow lint measure results prune lock
+.PHONY: help install run repro experiments ui test test-slow lint bench measure results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +36,15 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 	@echo '  make ui                                   look at the runs in MLflow'
 	@echo '  . .venv/bin/activate                      then use dvc directly:'
 	@echo '  dvc exp run -S experiments.digits-mlp.training.optimizer.lr=0.01 compare@digits'
-	@echo '  dvc exp show --only-changed               compare it with what was there'
+	@echo '  make experiments                          compare it with what was there'
 	@echo '  dvc repro compare@mnist                   LeNet-5 on MNIST, a few minutes'
 
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
 	dvc repro --keep-going || { dvc repro --single-item compare study; exit 1; }
+
+experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved
+	dvc exp show --only-changed --drop '(?!Experiment|experiments|.*test.json:accuracy$$)'
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
 	@case "$$MLFLOW_TRACKING_URI" in http*) echo "The runs are at $$MLFLOW_TRACKING_URI"; exit 1;; esac
@@ -58,6 +61,9 @@ lint: install  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: install  ## measure what the pipeline itself costs
+	$(BIN)/python benchmarks/idle_repro.py
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split
