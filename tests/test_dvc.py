@@ -1,6 +1,8 @@
 """dvc.yaml: every module that shapes a stage's result is one of its dependencies."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,3 +102,9 @@ def test_results_stay_in_the_run_cache() -> None:
     for stage in STAGES.values():
         for output in stage["do"].get("outs", []):
             assert isinstance(output, str), output
+
+
+def test_the_drawing_in_the_docs_is_the_pipeline() -> None:
+    command = [sys.executable, "-m", "dvc", "dag", "--collapse-foreach-matrix", "--md"]
+    drawn = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    assert drawn.strip() in (REPOSITORY / "docs" / "pipeline.md").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc.dependency import ParamsDependency  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
 
 from reprolab.config import read_yaml
 from reprolab.errors import InputError
