@@ -46,6 +46,12 @@ def test_the_repository_has_no_mistake(files: Path, capsys: pytest.CaptureFixtur
     [
         ("params.yaml", "name: mlp", "name: mpl", "experiments.digits-mlp.model.name: unknown name 'mpl'"),
         ("params.yaml", "hidden: [64]", "width: 64", "experiments.digits-mlp.model.width: unknown option of 'mlp'"),
+        (
+            "params.yaml",
+            "model: {name: lenet5, activation: relu, pooling: max}\n    init_from: lenet5-relu",
+            "model: {name: nin}\n    init_from: imagenet",
+            "experiments.digits100-finetuned.model.name: 'nin' has no ImageNet weights; allowed: alexnet,",
+        ),
         ("params.yaml", "{name: digits}", "{name: digits, size: 8}", "datasets.digits.source.size: unknown option"),
         ("params.yaml", "dataset: cifar10", "dataset: mnist", "datasets.cifar10: no experiment has `dataset: cifar10`"),
         (

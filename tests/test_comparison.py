@@ -20,6 +20,7 @@ TEST = {
     "seeds": 1,
     "images": 10,
     "parameters": 61706,
+    "trainable_parameters": 61706,
     "images_per_second": 1000,
     "provenance": "official",
 }
@@ -90,7 +91,6 @@ def test_row_without_a_published_figure_holds_what_was_measured(tmp_path: Path) 
         **SEVERAL_SEEDS,
         "low": 0.490162,
         "high": 0.943318,
-        "trainable_parameters": 61706,
         **dict.fromkeys(["published_accuracy", "difference", "published_is", "sheet", "condition"]),
         "stand_in": False,
         "published": [],
@@ -108,6 +108,15 @@ def test_experiment_that_was_not_run_still_shows_the_published_figure(tmp_path: 
         "stand_in": False,
         "published": [figure("accuracy", 0.9, "not run")],
     }
+
+
+def test_the_scores_of_a_former_training_are_no_result(tmp_path: Path) -> None:
+    # DVC removes what train writes before it trains anew; what evaluate wrote stays.
+    write_results(tmp_path / "mlp", TEST)
+    (tmp_path / "mlp" / "train.json").unlink()
+    (tmp_path / "mlp" / "curves.csv").unlink()
+    row = compare("digits", ["mlp"], tmp_path, [published(0.9)])[0]
+    assert row["accuracy"] is None and row["published"] == [figure("accuracy", 0.9, "not run")]
 
 
 def figure(metric: str, value: float, status: str, **measured: Any) -> Row:

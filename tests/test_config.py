@@ -137,7 +137,14 @@ TRAINING = "experiments.small.training"
             "experiments.small.init_from: unknown start 'imagnet' (did you mean 'imagenet'?); allowed: random,",
         ),
         ("experiments.small.init_from", "small", "experiments.small.init_from: unknown start 'small'"),
+        ("experiments.small.init_from", {"experiment": "other"}, "it should be 'random', 'imagenet' or the name of an"),
         ("experiments.small.freeze", "all-but-head", "has freeze, but init_from is 'random'"),
+        (
+            "experiments.small.freeze",
+            "all",
+            "small.freeze: found 'all'; it should be 'none', 'all-but-head' or {all",
+        ),
+        ("experiments.small.freeze", {"all_but_last": 0}, "it should be 'none', 'all-but-head' or {all_but_last: n}"),
         ("experiments.small.input", {"channels": 4}, "experiments.small.input.channels: found 4; it should be 3"),
         (f"{TRAINING}.loss", "hinge", f"{TRAINING}.loss: found 'hinge'; it should be 'cross-entropy' or 'perceptron'"),
         ("studies", {"one": {"title": "One", "dataset": "digits"}}, "studies.one.experiments: this key is missing"),
@@ -151,6 +158,11 @@ TRAINING = "experiments.small.training"
             {"one": {"title": "One", "dataset": "digits", "experiments": ["smal"]}},
             "studies.one.experiments: no experiment of digits 'smal' (did you mean 'small'?)",
         ),
+        (
+            "studies",
+            {"one": {"title": "One", "dataset": "digits", "experiments": ["small", "small"]}},
+            "studies.one.experiments: found ['small', 'small']; it should hold different experiments",
+        ),
         ("datasets", None, "datasets: this key is missing"),
     ],
 )
@@ -160,6 +172,32 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(
     with pytest.raises(InputError) as error:
         read(tmp_path, changed(key, value))
     assert expected in str(error.value)
+
+
+def test_one_mistake_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has 1 mistake"):
+        read(tmp_path, changed("experiments.small.freeze", {"all_but_lst": 3}))
+
+
+def test_a_circle_of_starts_is_told(tmp_path: Path) -> None:
+    params = changed("experiments.small.init_from", "second")
+    params["experiments"]["second"] = deepcopy(params["experiments"]["small"]) | {"init_from": "small"}
+    with pytest.raises(InputError, match=r"experiments\.second\.init_from: a circle, second from small from second"):
+        read(tmp_path, params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("init_from", "imagenet", "has mlp_classifier, whose only start is init_from: random"),
+        ("input", {"flip": True}, "has mlp_classifier, which knows no crop_padding and no flip"),
+    ],
+)
+def test_what_scikit_learn_cannot_do_is_refused(tmp_path: Path, key: str, value: Any, expected: str) -> None:
+    params = changed(f"experiments.small.{key}", value)
+    params["experiments"]["small"]["model"] = {"name": "mlp_classifier", "hidden": [2]}
+    with pytest.raises(InputError, match=expected):
+        read(tmp_path, params)
 
 
 def test_the_mistakes_of_all_sections_are_told_at_once(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_attention_is_counted() -> None:
     tokens, width = 65, 8
     patches = 64 * 3 * 4 * 4 * width
     attention = tokens * 4 * width * width + 2 * tokens * tokens * width
-    assert found["flops_per_image"] > 2 * (patches + attention + tokens * 2 * width * width)
+    perceptrons = tokens * 2 * width * 4 * width
+    assert found["flops_per_image"] == 2 * (patches + attention + perceptrons + width * 10)
 
 
 def test_training_memory_grows_with_the_batch_by_what_is_kept() -> None:
@@ -75,8 +76,18 @@ def test_the_layers_of_lenet_are_those_of_the_paper() -> None:
     ]
 
 
+def test_the_layers_of_a_transformer_hold_all_its_parameters() -> None:
+    classifier = built({"name": "vit", "patch": 8, "layers": 2, "heads": 2, "width": 8}, (3, 32, 32))
+    rows = layer_rows(classifier, (3, 32, 32))
+    attention = [(row["input"], row["output"], row["parameters"]) for row in rows if "Attention" in row["type"]]
+    assert attention == [("17×8", "17×8", 3 * (64 + 8) + 64 + 8)] * 2
+    assert sum(row["parameters"] for row in rows) == sum(value.numel() for value in classifier.parameters())
+
+
 def test_measuring_leaves_the_hooks_and_the_random_numbers_of_others_alone() -> None:
     classifier = built({"name": "mlp", "hidden": [6]}, (4,))
+    state = torch.random.get_rng_state()
     layer_rows(classifier, (4,))
+    assert torch.equal(torch.random.get_rng_state(), state)
     assert not any(layer._forward_hooks for layer in classifier.modules())
     assert classifier(torch.zeros(1, 4)).shape == (1, 10)

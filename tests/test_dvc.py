@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reprolab.config import module_names, read_yaml
+from reprolab.config import module_names
+from reprolab.files import read_yaml
 from tests.conftest import REPOSITORY
 
 STAGES: dict[str, Any] = read_yaml(REPOSITORY / "dvc.yaml")["stages"]

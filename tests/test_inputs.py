@@ -11,8 +11,8 @@ import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
-from reprolab.config import read_yaml
 from reprolab.errors import InputError
+from reprolab.files import read_yaml
 from reprolab.inputs import stage_inputs
 from tests.conftest import REPOSITORY
 

@@ -34,6 +34,7 @@ TRAIN = {
 }
 COSTS = {
     "parameters": 61706,
+    "trainable_parameters": 61706,
     "flops_per_image": 1234567,
     "training_memory_mb": 12.34,
     "batch_size": 64,
@@ -73,7 +74,12 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Tiny parameters; `small` has run, in a working directory with a README.md."""
     monkeypatch.chdir(tmp_path)
     Path("README.md").write_text(README)
-    folder = Path("metrics/digits/small")
+    write_results("small", {"cat": 0.25, "dog": 1.0})
+    return tiny_params()
+
+
+def write_results(experiment: str, recalls: dict[str, float]) -> None:
+    folder = Path("metrics/digits") / experiment
     write_json(folder / "test.json", TEST)
     write_json(folder / "train.json", TRAIN)
     parts = ("train", "validation")
@@ -81,8 +87,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
         folder / "curves.csv",
         [{"seed": 0, "epoch": 1, "part": part, "loss": 1, "accuracy": 0.5, "macro_f1": 0.5} for part in parts],
     )
-    write_csv(folder / "classes.csv", [{"class": "cat", "recall": 0.25}, {"class": "dog", "recall": 1.0}])
-    return tiny_params()
+    write_csv(folder / "classes.csv", [{"class": name, "recall": recall} for name, recall in recalls.items()])
 
 
 def compare_digits() -> list[dict[str, Any]]:
@@ -168,9 +173,7 @@ def test_classes_have_a_line_each_and_experiments_a_column(params: Params) -> No
 - Not run: `large`.
 """
     )
-    write_csv(
-        Path("metrics/digits/large/classes.csv"), [{"class": "cat", "recall": 0.5}, {"class": "dog", "recall": 0}]
-    )
+    write_results("large", {"cat": 0.5, "dog": 0})
     assert (
         written(params, "classes digits")
         == """\
@@ -190,10 +193,11 @@ def test_costs_stand_beside_the_accuracy(params: Params) -> None:
 |---|---|---|---|---|---|---|---|---|
 """
     assert written(params, "costs digits") == (
-        f"{header}| `small` | not run |  |  |  |  |  |  | 0.8000 |\n| `large` | not run |  |  |  |  |  |  | not run |\n"
+        f"{header}| `small` | not measured |  |  |  |  |  |  | 0.8000 |\n"
+        "| `large` | not measured |  |  |  |  |  |  | not run |\n"
     )
     by_library = dict.fromkeys(["training_images_per_second", "training_memory_mb"])
-    write_json(Path("metrics/costs/small.json"), COSTS)
+    write_json(Path("metrics/costs/small.json"), COSTS | {"trainable_parameters": 5130})
     write_json(Path("metrics/costs/large.json"), COSTS | by_library)
     lines = """\
 | `small` | 61,706 | 5,130 | 1.23 | 15,000 | 54,321 | 12.3 | 64 | 0.8000 |
@@ -208,8 +212,14 @@ def test_costs_stand_beside_the_accuracy(params: Params) -> None:
     assert written(params, "costs digits") == f"{header}{lines}\n{notes}"
 
 
+def test_costs_of_an_earlier_version_are_refused(params: Params) -> None:
+    write_json(Path("metrics/costs/small.json"), {"parameters": 61706})
+    with pytest.raises(InputError, match=r"small\.json is of an earlier version of this code: run `reprolab measure`"):
+        written(params, "costs digits")
+
+
 def test_layers_are_those_of_their_file(params: Params) -> None:
-    assert written(params, "layers small") == "Not run yet: `dvc repro measure@small`.\n"
+    assert written(params, "layers small") == "Not measured yet: `reprolab measure small`.\n"
     conv = {"layer": "0", "type": "Conv2d", "input": "1×28×28", "output": "6×24×24", "maps": 6, "parameters": 156}
     linear = {"layer": "3", "type": "Linear", "input": "784", "output": "512", "maps": "", "parameters": 401920}
     write_csv(Path("metrics/costs/small-layers.csv"), [conv, linear])
@@ -231,7 +241,7 @@ def test_several_marks_of_a_page_are_all_filled(params: Params) -> None:
     Path("docs/page.md").write_text(text)
     write_pages(params)
     assert Path("docs/page.md").read_text() == text.replace(
-        "layers small: begin -->\n", "layers small: begin -->\n\nNot run yet: `dvc repro measure@small`.\n\n"
+        "layers small: begin -->\n", "layers small: begin -->\n\nNot measured yet: `reprolab measure small`.\n\n"
     ).replace("classes mnist: begin -->\n", "classes mnist: begin -->\n\n- Not run: `third`.\n\n")
 
 

@@ -126,9 +126,10 @@ def test_without_a_validation_part_there_is_no_gap(tmp_path: Path) -> None:
     )
 
 
-def test_an_experiment_that_is_trained_but_not_evaluated_has_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["train.json", "curves.csv", "test.json"])
+def test_an_experiment_without_all_its_results_has_not_run(tmp_path: Path, missing: str) -> None:
     write_small(tmp_path)
-    (tmp_path / "small" / "test.json").unlink()
+    (tmp_path / "small" / missing).unlink()
     assert study_curves(["small"], tmp_path) == {"small": None}
 
 

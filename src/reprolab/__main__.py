@@ -33,11 +33,17 @@ def _main() -> None:
 
 
 def check(params: Params) -> None:
-    """Everything that can be wrong without running a stage."""
+    """What can be wrong without the data: whether a network can be built for them is seen when it trains."""
     from reprolab.components import component_function
-    from reprolab.models import check_models
+    from reprolab.models import check_models, imagenet_weights
 
     check_models(params)
+    for name, experiment in params.experiments.items():
+        if experiment.init_from == IMAGENET:
+            try:
+                imagenet_weights(experiment.model)
+            except InputError as error:
+                raise InputError(f"experiments.{name}.{error}") from None
     for name, dataset in params.datasets.items():
         component_function("data.sources", "load", dataset.source, f"datasets.{name}.source")
         if not params.experiments_of(name):

@@ -9,6 +9,7 @@ from typing import Any
 
 from reprolab.errors import InputError, choice
 from reprolab.files import read_csv, read_json
+from reprolab.results import has_run
 
 SCORES = ("accuracy", "macro_f1", "loss")
 # Published figures, and what may be their largest value. Those of one epoch have no measured counterpart: the sheets
@@ -60,7 +61,7 @@ def load_baselines(path: Path) -> list[Row]:
 def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: Sequence[Row]) -> list[Row]:
     """A row for each experiment of a data set, in the given order.
 
-    `metrics` holds `<experiment>/test.json`; an experiment without it has `accuracy` None: it was not run.
+    `metrics` holds `<experiment>/test.json`; one whose results are not complete has `accuracy` None: it was not run.
     `low` and `high` bound Wilson's 95 % interval of the accuracy on this many test images (Wilson 1927), and
     `published_is` says where the published accuracy lies: inside it, below or above. `published` lists every
     published figure of the experiment beside the measured one. Raises `InputError` when `metrics` is missing.
@@ -70,9 +71,10 @@ def compare(dataset: str, experiments: Sequence[str], metrics: Path, baselines: 
     rows = []
     for name in experiments:
         published = [row for row in baselines if (row["dataset"], row["experiment"]) == (dataset, name)]
-        test = metrics / name / "test.json"
-        row = _row(name, read_json(test) if test.exists() else None, published)
-        row["published"] = _beside_measured(published, _measured(metrics / name)) if published else []
+        folder = metrics / name
+        done = has_run(folder)
+        row = _row(name, read_json(folder / "test.json") if done else None, published)
+        row["published"] = _beside_measured(published, _measured(folder) if done else None)
         rows.append(row)
     return rows
 
@@ -99,9 +101,8 @@ def _row(name: str, test: Row | None, published: Sequence[Row]) -> Row:
     row |= {"low": None, "high": None, "difference": None, "published_is": None}
     for key, source in (("published_accuracy", "value"), ("sheet", "sheet"), ("condition", "condition")):
         row[key] = accuracy[source] if accuracy else None
-    for key in ("seeds", "images", "parameters", "images_per_second", "provenance"):
+    for key in ("seeds", "images", "parameters", "trainable_parameters", "images_per_second", "provenance"):
         row[key] = test[key] if test else None
-    row["trainable_parameters"] = test.get("trainable_parameters", test["parameters"]) if test else None
     row["stand_in"] = row["provenance"] not in (None, "official")
     if test:
         row["low"], row["high"] = wilson_interval(test["accuracy"], test["images"])
@@ -112,10 +113,8 @@ def _row(name: str, test: Row | None, published: Sequence[Row]) -> Row:
     return row
 
 
-def _measured(folder: Path) -> Row | None:
+def _measured(folder: Path) -> Row:
     """Every figure of an experiment that may have a published counterpart, with `<figure>_std` over its seeds."""
-    if not (folder / "test.json").exists():
-        return None
     test, train = read_json(folder / "test.json"), read_json(folder / "train.json")
     epochs = {(row["seed"], row["epoch"]) for row in read_csv(folder / "curves.csv")}
     figures = {key: test.get(key) for score in (*SCORES, "parameters") for key in (score, f"{score}_std")}

@@ -4,23 +4,31 @@ The whole file is checked before any work. The mistakes of all its sections are 
 full path, what was found and what is allowed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
 
 from reprolab.errors import InputError, choice
-from reprolab.mistakes import explain
+from reprolab.files import read_yaml
+from reprolab.mistakes import choice_error, explain, told
 
 PARAMS_FILE = Path("params.yaml")
 LIBRARY = Path(__file__).parent
 RESERVED = ("comparison", "costs", "studies")  # folders of metrics/ that belong to no data set
 RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
+SCIKIT_LEARN = "mlp_classifier"  # the model whose training is scikit-learn's own
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -44,7 +52,7 @@ class Section(BaseModel):
         if isinstance(data, dict) and cls.model_config["extra"] == "forbid":
             for key in data:
                 if key not in cls.model_fields:
-                    raise _choice_error("unknown key", key, cls.model_fields)
+                    raise choice_error("unknown key", key, cls.model_fields)
         return data
 
 
@@ -186,12 +194,35 @@ class Experiment(Section):
     input: Input
     training: Training
 
+    @field_validator("init_from", "freeze", mode="wrap")
+    @classmethod
+    def _in_one_sentence(cls, value: Any, check: ValidatorFunctionWrapHandler, field: ValidationInfo) -> Any:
+        allowed = {
+            "init_from": "'random', 'imagenet' or the name of an experiment",
+            "freeze": "'none', 'all-but-head' or {all_but_last: n} with n from 1 on",
+        }
+        try:
+            return check(value)
+        except ValidationError:
+            raise PydanticCustomError(
+                "form", "should be {allowed}", {"allowed": allowed[str(field.field_name)]}
+            ) from None
+
     @model_validator(mode="after")
     def _something_to_keep(self) -> Self:
         if self.freeze != "none" and self.init_from == RANDOM:
             raise PydanticCustomError(
                 "freeze", "has freeze, but init_from is 'random': only weights that are trained already can be kept"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _what_scikit_learn_can(self) -> Self:
+        if self.model.name == SCIKIT_LEARN:
+            if self.init_from != RANDOM:
+                raise PydanticCustomError("start", "has mlp_classifier, whose only start is init_from: random")
+            if self.input.crop_padding or self.input.flip:
+                raise PydanticCustomError("augmentation", "has mlp_classifier, which knows no crop_padding and no flip")
         return self
 
 
@@ -201,6 +232,13 @@ class Study(Section):
     title: str
     dataset: Name
     experiments: Names
+
+    @field_validator("experiments")
+    @classmethod
+    def _different_experiments(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("repeated", "should hold different experiments")
+        return names
 
 
 class Params(Section):
@@ -215,22 +253,32 @@ class Params(Section):
             ("experiments", self.experiments, (RANDOM, IMAGENET)),
         ):
             if taken := set(names) & set(reserved):
-                text = f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another"
-                raise PydanticCustomError("choice", "{text}", {"text": text})
+                raise told(f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another")
         for name, experiment in self.experiments.items():
             where = f"experiments.{name}"
             if experiment.dataset not in self.datasets:
-                raise _choice_error(f"{where}.dataset: unknown data set", experiment.dataset, self.datasets)
+                raise choice_error(f"{where}.dataset: unknown data set", experiment.dataset, self.datasets)
             starts = [RANDOM, IMAGENET, *(other for other in self.experiments if other != name)]
             if experiment.init_from not in starts:
-                raise _choice_error(f"{where}.init_from: unknown start", experiment.init_from, starts)
+                raise choice_error(f"{where}.init_from: unknown start", experiment.init_from, starts)
         for name, study in self.studies.items():
             where = f"studies.{name}"
             if study.dataset not in self.datasets:
-                raise _choice_error(f"{where}.dataset: unknown data set", study.dataset, self.datasets)
+                raise choice_error(f"{where}.dataset: unknown data set", study.dataset, self.datasets)
             for member in study.experiments:
                 if member not in (known := self.experiments_of(study.dataset)):
-                    raise _choice_error(f"{where}.experiments: no experiment of {study.dataset}", member, known)
+                    raise choice_error(f"{where}.experiments: no experiment of {study.dataset}", member, known)
+        return self
+
+    @model_validator(mode="after")
+    def _first_starts(self) -> Self:
+        for name in self.experiments:
+            path = [name]
+            while (start := self.experiments[path[-1]].init_from) in self.experiments:
+                if start in path:
+                    circle = " from ".join([*path, start])
+                    raise told(f"experiments.{name}.init_from: a circle, {circle}; start one of them elsewhere")
+                path.append(start)
         return self
 
     def dataset(self, name: str) -> Dataset:
@@ -262,23 +310,6 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise InputError(f"{path} has {error.error_count()} mistake(s):{problems}") from None
 
 
-def read_yaml(path: Path) -> Any:
-    """Read YAML 1.2, as DVC does: `1e-3` is a number. Raises `InputError` on bad syntax and on aliases."""
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        text = path.read_text(encoding="utf-8")
-        if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
-            raise InputError(
-                f"{path} uses a YAML alias (`*name`): `dvc exp run -S` on it would edit every place that shares the "
-                "anchor. Write the value out in each place"
-            )
-        return yaml.load(text)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run this from the repository's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from None
-
-
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys."""
     flat: dict[str, Any] = {}
@@ -295,9 +326,5 @@ def module_names(folder: str) -> list[str]:
 def _known_module(name: str, folder: str) -> str:
     known = module_names(folder)
     if name not in known:
-        raise _choice_error("unknown name", name, known)
+        raise choice_error("unknown name", name, known)
     return name
-
-
-def _choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCustomError:
-    return PydanticCustomError("choice", "{text}", {"text": choice(what, found, allowed)})

@@ -6,7 +6,6 @@ one after another, and a cached figure beside a new one would compare nothing.
 
 import platform
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -89,29 +88,43 @@ def costs(classifier: Classifier, shape: tuple[int, ...], batch_size: int, devic
 
 def layer_rows(classifier: Classifier, shape: tuple[int, ...]) -> list[dict[str, Any]]:
     """A row for each layer that a prediction runs through, in order: input size, output size, feature maps (the
-    channels of a convolution's or pooling's output), parameters."""
+    channels of a convolution's or pooling's output), parameters.
+
+    Attention is one layer. A module that has weights of its own besides its layers, such as a transformer's class
+    token, follows them.
+    """
     rows: list[dict[str, Any]] = []
 
     def note(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            output = output[0] if isinstance(layer, nn.MultiheadAttention) else output
             if not (inputs and isinstance(inputs[0], torch.Tensor) and isinstance(output, torch.Tensor)):
                 return
             size = tuple(output.shape[1:])
+            own = layer.parameters(recurse=isinstance(layer, nn.MultiheadAttention))
             rows.append(
                 {
-                    "layer": name,
+                    "layer": name or "itself",
                     "type": type(layer).__name__,
                     "input": _size(inputs[0]),
                     "output": _size(output),
                     "maps": size[0] if len(size) == 3 else "",
-                    "parameters": sum(parameter.numel() for parameter in layer.parameters()),
+                    "parameters": sum(parameter.numel() for parameter in own),
                 }
             )
 
         return hook
 
-    leaves = [(name, layer) for name, layer in classifier.network.named_modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(note(name)) for name, layer in leaves]
+    modules = dict(classifier.network.named_modules())
+    inside = {
+        part for layer in modules.values() if isinstance(layer, nn.MultiheadAttention) for part in layer.children()
+    }
+    layers = {
+        name: layer
+        for name, layer in modules.items()
+        if layer not in inside and (not list(layer.children()) or list(layer.parameters(recurse=False)))
+    }
+    hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]
     try:
         predict(classifier, _random_inputs(1, shape, Device("cpu", "float32")))
     finally:
@@ -125,9 +138,10 @@ def _size(value: torch.Tensor) -> str:
 
 
 def _random_inputs(count: int, shape: tuple[int, ...], device: Device) -> torch.Tensor:
+    noise = torch.Generator().manual_seed(0)
     if len(shape) == 3:
-        return torch.randint(256, (count, *shape), dtype=torch.uint8).to(device.name)
-    return torch.randn(count, *shape).to(device.name)
+        return torch.randint(256, (count, *shape), dtype=torch.uint8, generator=noise).to(device.name)
+    return torch.randn(count, *shape, generator=noise).to(device.name)
 
 
 def _flops(classifier: Classifier, one: torch.Tensor) -> int:
@@ -181,7 +195,8 @@ def _training_rate(classifier: Classifier, batch: torch.Tensor, device: Device) 
 def _rate(work: Callable[[], object], examples: int, device: Device) -> float:
     """Examples a second, after one call to warm up."""
     work()
-    wait = torch.cuda.synchronize if device.name == "cuda" else nullcontext
+    # An accelerator only takes orders: its work is done when it says so.
+    wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.name, lambda: None)
     wait()
     calls, started = 0, perf_counter()
     while calls < AT_LEAST_STEPS or perf_counter() - started < AT_LEAST_SECONDS:

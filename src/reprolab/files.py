@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and are read with a clear error."""
 
 import csv
 import json
@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from reprolab.errors import InputError
 
@@ -79,3 +83,20 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run `dvc repro` to produce it") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2, as DVC does: `1e-3` is a number. Raises `InputError` on bad syntax and on aliases."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+        if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise InputError(
+                f"{path} uses a YAML alias (`*name`): `dvc exp run -S` on it would edit every place that shares the "
+                "anchor. Write the value out in each place"
+            )
+        return yaml.load(text)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run this from the repository's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None

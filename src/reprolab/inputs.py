@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reprolab.config import PARAMS_FILE, read_yaml
+from reprolab.config import PARAMS_FILE
 from reprolab.errors import InputError
+from reprolab.files import read_yaml
 
 CODE = ("src/", "stages/")
 

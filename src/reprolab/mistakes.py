@@ -1,11 +1,21 @@
 """pydantic's mistakes in the words of `params.yaml`: the key's path, what was found, what is allowed."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from reprolab.errors import choice
+
+
+def told(text: str) -> PydanticCustomError:
+    """A mistake that names its key itself."""
+    return PydanticCustomError("told", "{text}", {"text": text})
+
+
+def choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCustomError:
+    return told(choice(what, found, allowed))
 
 
 def explain(detail: ErrorDetails, data: Any) -> str:
@@ -21,7 +31,7 @@ def explain(detail: ErrorDetails, data: Any) -> str:
     where = ".".join(path)
     context = detail.get("ctx", {})
     match detail["type"]:
-        case "choice":
+        case "told":
             return f"{where}: {context['text']}" if where else context["text"]
         case "missing":
             return f"{where}: this key is missing"

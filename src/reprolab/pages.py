@@ -13,6 +13,7 @@ from typing import Any
 from reprolab.config import Params
 from reprolab.errors import InputError, choice
 from reprolab.files import atomic_file, read_csv, read_json
+from reprolab.results import has_run
 from reprolab.tables import classes_table, comparison_table, costs_table, layers_table, published_table, study_table
 
 README, DOCS, METRICS = Path("README.md"), Path("docs"), Path("metrics")
@@ -106,23 +107,26 @@ def _study(_: Params, name: str) -> str:
 
 
 def _classes(params: Params, dataset: str) -> str:
-    paths = {name: METRICS / dataset / name / "classes.csv" for name in params.experiments_of(dataset)}
-    return classes_table({name: read_csv(path) if path.exists() else None for name, path in paths.items()})
+    folders = {name: METRICS / dataset / name for name in params.experiments_of(dataset)}
+    return classes_table(
+        {name: read_csv(path / "classes.csv") if has_run(path) else None for name, path in folders.items()}
+    )
 
 
 def _costs(params: Params, dataset: str) -> str:
-    names = params.experiments_of(dataset)
-    return costs_table(
-        [
-            (name, _json(METRICS / "costs" / f"{name}.json"), _json(METRICS / dataset / name / "test.json"))
-            for name in names
-        ]
-    )
+    rows = []
+    for name in params.experiments_of(dataset):
+        path, folder = METRICS / "costs" / f"{name}.json", METRICS / dataset / name
+        costs = read_json(path) if path.exists() else None
+        if costs and "trainable_parameters" not in costs:
+            raise InputError(f"{path} is of an earlier version of this code: run `reprolab measure`")
+        rows.append((name, costs, read_json(folder / "test.json") if has_run(folder) else None))
+    return costs_table(rows)
 
 
 def _layers(_: Params, experiment: str) -> str:
     path = METRICS / "costs" / f"{experiment}-layers.csv"
-    return layers_table(read_csv(path)) if path.exists() else _not_run(f"measure@{experiment}")
+    return layers_table(read_csv(path)) if path.exists() else f"Not measured yet: `reprolab measure {experiment}`.\n"
 
 
 KINDS = {
@@ -146,10 +150,6 @@ def _comparison(dataset: str) -> list[dict[str, Any]]:
             f"{_comparison_file(dataset)} is of an earlier version of this code: run `dvc repro compare@{dataset}`"
         )
     return rows
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    return read_json(path) if path.exists() else None
 
 
 def _not_run(stage: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from reprolab.errors import InputError
 from reprolab.files import read_csv, read_json
+from reprolab.results import has_run
 
 PARTS = ("train", "validation")
 SCORES = ("loss", "accuracy", "macro_f1")
@@ -22,14 +23,11 @@ Curves = Sequence[Mapping[str, str]]
 def study_curves(experiments: Sequence[str], metrics: Path) -> dict[str, Curves | None]:
     """The rows of each experiment's curves.csv, in the given order; None for one that has not run.
 
-    An experiment has run when `metrics` holds `<experiment>/test.json`. Raises `InputError` when `metrics` is missing.
+    Raises `InputError` when `metrics` is missing.
     """
     if not metrics.is_dir():
         raise InputError(f"{metrics} is missing: run `dvc repro compare@{metrics.name}`")
-    return {
-        name: read_csv(metrics / name / "curves.csv") if (metrics / name / "test.json").exists() else None
-        for name in experiments
-    }
+    return {name: read_csv(metrics / name / "curves.csv") if has_run(metrics / name) else None for name in experiments}
 
 
 def study_rows(curves: Mapping[str, Curves | None], metrics: Path) -> list[Row]:

@@ -28,7 +28,7 @@ FIGURES = {
     "parameters": "parameters",
     "epoch_seconds": "seconds an epoch",
 }
-NOT_RUN, NOTHING = "not run", "—"
+NOT_RUN, NOT_MEASURED, NOTHING = "not run", "not measured", "—"
 
 
 def comparison_table(rows: Sequence[Row]) -> str:
@@ -137,7 +137,7 @@ def _published_cells(row: Row, figure: Row) -> list[str]:
 
 def _published_notes(rows: Sequence[Row], figures: Sequence[Row]) -> list[str]:
     notes = []
-    if any(figure["status"] == "not measured" for figure in figures):
+    if any(figure["status"] == NOT_MEASURED for figure in figures):
         notes.append(
             "Not measured: the sheets looked at the test set after each epoch, and chose by it; here it is read once, "
             "after the training."
@@ -184,12 +184,11 @@ def _keeps_an_earlier_epoch(row: Row) -> bool:
 def _costs_cells(name: str, costs: Row | None, test: Row | None) -> list[str]:
     accuracy = _with_deviation(test, "accuracy") if test else NOT_RUN
     if costs is None:
-        return [f"`{name}`", NOT_RUN, *[""] * (len(COSTS) - 3), accuracy]
-    trainable = (test or {}).get("trainable_parameters", costs.get("trainable_parameters", costs["parameters"]))
+        return [f"`{name}`", NOT_MEASURED, *[""] * (len(COSTS) - 3), accuracy]
     return [
         f"`{name}`",
         f"{costs['parameters']:,}",
-        f"{trainable:,}",
+        f"{costs['trainable_parameters']:,}",
         f"{costs['flops_per_image'] / 1e6:,.2f}",
         _number(costs["training_images_per_second"], ",.0f"),
         _number(costs["inference_images_per_second"], ",.0f"),
