@@ -37,7 +37,7 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 	@echo '  . .venv/bin/activate                      then use dvc directly:'
 	@echo '  dvc exp run -S experiments.digits-mlp.training.optimizer.lr=0.01 compare@digits'
 	@echo '  make experiments                          compare it with what was there'
-	@echo '  dvc repro compare@mnist                   LeNet-5 on MNIST, a few minutes'
+	@echo '  dvc repro evaluate@lenet5-classic         LeNet-5 on MNIST, a few minutes'
 
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
@@ -72,7 +72,7 @@ measure: install  ## measure what every architecture costs on this machine, trai
 results: install  ## write the tables into the README and docs
 	reprolab results
 
-prune: install  ## remove the results that params.yaml has no more, and old checkpoints
+prune: install  ## remove the results that params.yaml no longer names, and old checkpoints
 	reprolab prune
 
 lock: install  ## resolve the newest packages into requirements.lock

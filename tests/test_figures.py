@@ -191,6 +191,12 @@ def test_comparison_is_labelled_and_says_what_was_not_run() -> None:
     assert legend_entries(figure) == {"measured, 95 % interval", "published"}
 
 
+def test_comparison_explains_its_signs_only_where_it_has_them() -> None:
+    figure = comparison_figure("digits", [{**row, "stand_in": True, "provenance": "copy"} for row in COMPARISON[1:2]])
+    assert figure.axes[0].get_xlabel() == "test accuracy   († on a copy)"
+    assert legend_entries(figure) == {"measured, 95 % interval"}
+
+
 def test_comparison_draws_intervals_and_published_figures_from_the_top_down() -> None:
     (axes,) = FIGURES["comparison"]().axes
     assert error_bars(axes) == [pytest.approx((0.89, 0.9, 0.92)), pytest.approx((0.79, 0.8, 0.82))]
@@ -287,6 +293,16 @@ def test_study_draws_the_scores_on_one_scale_a_row() -> None:
         assert [len(axes.lines) for axes in row] == [2, 0, 6]
         means = [(np.asarray(line.get_ydata(), float) / scale).round(6).tolist() for line in row[0].lines]
         assert means == [[1, 2, 3], [6, 7, 8]]
+
+
+def test_study_marks_the_epochs_of_all_columns_or_of_none() -> None:
+    def markers(curves: dict[str, Any]) -> set[str]:
+        lines = [line for axes in study_figure("depth", curves).axes for line in axes.lines]
+        return {str(line.get_marker()) for line in lines if line.get_label() == "train"}
+
+    long = [curve_row(0, epoch, "train", 1) for epoch in range(1, 32)]
+    assert markers({"short": CURVES}) == {"o"}
+    assert markers({"short": CURVES, "long": long}) == {""}
 
 
 def test_study_says_what_was_not_run(tmp_path: Path) -> None:

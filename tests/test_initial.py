@@ -10,7 +10,6 @@ import torch
 from reprolab.classifier import (
     ModelInfo,
     build_classifier,
-    layers_with_weights,
     load_classifier,
     load_snapshots,
     save_model,
@@ -21,7 +20,7 @@ from reprolab.data.splits import SplitInfo, load_training_data
 from reprolab.device import Device
 from reprolab.errors import InputError
 from reprolab.initial import initial_weights, start_from
-from reprolab.models import head_of, imagenet_weights
+from reprolab.models import head_of, imagenet_weights, layers_with_weights
 from reprolab.training import fit
 
 CPU = Device("cpu", "float32")
@@ -76,6 +75,19 @@ def test_another_experiment_gives_all_but_the_head(tmp_path: Path) -> None:
     assert torch.equal(own["1.weight"], donor["1.weight"]) and torch.equal(own["3.bias"], donor["3.bias"])
     assert torch.equal(own["5.weight"], head)
     assert own["5.weight"].shape != donor["5.weight"].shape
+
+
+def test_the_head_is_not_the_one_that_the_donor_grew_up_with(split_folder: Path, tmp_path: Path) -> None:
+    still = {"epochs": 1, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 1e-30}, "seeds": [3]}
+    data = load_training_data(split_folder, "train")
+    donor = experiment(init_from="random", training=still)
+    fitted = fit(donor, data, 3, CPU, tmp_path / "donor.pt")
+    save_model(tmp_path / DONOR, ModelInfo.of(DONOR, donor, data.info, "hash"), {3: fitted.classifier})
+    initial = initial_weights(experiment(), tmp_path / DONOR)
+    runs = [fit(experiment(training=still), data, 3, CPU, tmp_path / f"{n}.pt", initial=initial) for n in (1, 2)]
+    heads = [head_of(run.classifier.network).state_dict()["weight"] for run in (fitted, *runs)]
+    assert torch.equal(heads[1], heads[2])
+    assert not torch.isclose(heads[0], heads[1], atol=1e-3).any()
 
 
 def test_another_architecture_is_refused_by_the_layer_that_differs(tmp_path: Path) -> None:
@@ -175,8 +187,9 @@ def test_frozen_normalisation_keeps_its_statistics(imagenet: Path, split_folder:
 
 def test_damaged_weights_are_told(imagenet: Path, tmp_path: Path) -> None:
     imagenet.write_bytes(imagenet.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"resnet18-.*pth is damaged: its SHA-256 is .*Remove it"):
+    with pytest.raises(InputError, match=r"resnet18-.*pth is damaged: its SHA-256 is .*Remove every copy"):
         initial_weights(experiment(**RESNET), tmp_path)
+    assert not list((tmp_path / "torch").rglob("*.pth"))
 
 
 def test_weights_that_cannot_be_had_say_how_to_provide_them(imagenet: Path, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_a_damaged_or_older_description_is_told(content: str, tmp_path: Path) ->
     ("model", "side"),
     [
         ({"name": "lenet5"}, 16),
+        ({"name": "lenet5", "padding": 2}, 12),
         ({"name": "alexnet32"}, 8),
         ({"name": "alexnet", "channels": [8] * 5}, 63),
         ({"name": "alexnet", "channels": [8] * 5, "padding": 0}, 67),

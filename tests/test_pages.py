@@ -203,11 +203,14 @@ def test_costs_stand_beside_the_accuracy(params: Params) -> None:
 | `small` | 61,706 | 5,130 | 1.23 | 15,000 | 54,321 | 12.3 | 64 | 0.8000 |
 | `large` | 61,706 | 61,706 | 1.23 | — | 54,321 | — | 64 | not run |
 """
-    assert written(params, "costs digits") == f"{header}{lines}\n- Measured on cpu, bfloat16 (x86_64, 2 threads).\n"
+    assert (
+        written(params, "costs digits")
+        == f"{header}{lines}\n- Measured on cpu (x86_64, 2 threads), training in bfloat16, inference in float32.\n"
+    )
     write_json(Path("metrics/costs/large.json"), COSTS | by_library | {"device": "cuda", "machine": "H100"})
     notes = """\
-- `small` — measured on cpu, bfloat16 (x86_64, 2 threads).
-- `large` — measured on cuda, bfloat16 (H100).
+- `small` — measured on cpu (x86_64, 2 threads), training in bfloat16, inference in float32.
+- `large` — measured on cuda (H100), training in bfloat16, inference in float32.
 """
     assert written(params, "costs digits") == f"{header}{lines}\n{notes}"
 

@@ -20,7 +20,7 @@ from reprolab.config import Experiment
 from reprolab.data.splits import SplitInfo
 from reprolab.errors import InputError
 from reprolab.files import read_json, write_json
-from reprolab.models import build_network, head_of
+from reprolab.models import build_network, head_of, layers_with_weights
 
 PREDICTION_BATCH = 500  # images of 32×32 pixels; fewer of larger ones, which need as much memory
 
@@ -131,11 +131,6 @@ def freeze(network: nn.Module, experiment: Experiment) -> None:
     for layer in body[: len(body) - trained]:
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(False)
-
-
-def layers_with_weights(network: nn.Module) -> list[nn.Module]:
-    """The modules that hold parameters themselves, in the order of their definition."""
-    return [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None]
 
 
 @torch.inference_mode()

@@ -22,6 +22,7 @@ MEASURABLE = {
     "parameters": math.inf,
     "epoch_seconds": math.inf,
 }
+OF_A_MACHINE = ("epoch_seconds",)  # a difference between two machines says nothing
 BEST_EPOCH, AFTER_EPOCH = "best_epoch_accuracy", "accuracy_after_epoch_<n>"
 BASELINE_COLUMNS = ("dataset", "experiment", "metric", "value", "sheet", "condition")
 CONFIDENCE = 0.95
@@ -133,6 +134,8 @@ def _beside_measured(published: Sequence[Row], measured: Row | None) -> list[Row
             row["status"] = "not measured"
         elif measured:
             row |= {"measured": measured[metric], "measured_std": measured.get(f"{metric}_std"), "status": "measured"}
-            row |= {"difference": round(measured[metric] - figure["value"], 6), "device": measured["device"]}
+            row["device"] = measured["device"]
+            if metric not in OF_A_MACHINE:
+                row["difference"] = round(measured[metric] - figure["value"], 6)
         rows.append(row)
     return rows

@@ -63,3 +63,5 @@ def _make_cuda_repeatable() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    # Otherwise convolutions in float32 round to ten bits.
+    torch.backends.cudnn.allow_tf32 = False

@@ -40,7 +40,7 @@ def curves_figure(title: str, rows: Rows) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     figure.suptitle(title + _seeds_told([rows]))
     for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
-        _draw_curves(axis, rows, score)
+        _draw_curves(axis, rows, score, "o" if _are_few(rows) else "")
         axis.set(xlabel="epoch", ylabel=label)
     axes[0].legend()
     return figure
@@ -52,13 +52,14 @@ def study_figure(title: str, curves: Mapping[str, Rows | None]) -> Figure:
     size = (max(6, 1 + 2.8 * len(curves)), 7.5)
     figure, axes = plt.subplots(3, len(curves), figsize=size, sharey="row", squeeze=False, layout="constrained")
     figure.suptitle(title + _seeds_told([rows for rows in curves.values() if rows]))
+    marker = "o" if all(_are_few(rows) for rows in curves.values() if rows) else ""
     parts: dict[str, Line2D] = {}
     for column, (name, rows) in zip(axes.T, curves.items(), strict=True):
         column[0].set_title(name)
         column[-1].set_xlabel("epoch" if rows else "")
         for axis, score in zip(column, scores, strict=True):
             if rows:
-                parts |= _draw_curves(axis, rows, score)
+                parts |= _draw_curves(axis, rows, score, marker)
             else:
                 axis.text(0.5, 0.5, "not run", ha="center", va="center", color="gray", transform=axis.transAxes)
                 axis.set_xticks([])
@@ -69,7 +70,12 @@ def study_figure(title: str, curves: Mapping[str, Rows | None]) -> Figure:
     return figure
 
 
-def _draw_curves(axis: Axes, rows: Rows, score: str) -> dict[str, Line2D]:
+def _are_few(rows: Rows) -> bool:
+    """Whether each epoch can have a mark of its own."""
+    return max(int(row["epoch"]) for row in rows) <= 30
+
+
+def _draw_curves(axis: Axes, rows: Rows, score: str, marker: str) -> dict[str, Line2D]:
     """One score by epoch, train against validation; returns the bold line of each part."""
     bold = {}
     for part in dict.fromkeys(row["part"] for row in rows):
@@ -81,7 +87,6 @@ def _draw_curves(axis: Axes, rows: Rows, score: str) -> dict[str, Line2D]:
         epochs = [epoch for epoch, _ in next(iter(seeds.values()))]
         if len(curves) > 1:
             axis.plot(epochs, curves.T, color=COLORS[part], alpha=0.3, linewidth=0.8)
-        marker = "o" if len(epochs) <= 30 else ""
         (bold[part],) = axis.plot(epochs, curves.mean(0), color=COLORS[part], label=part, marker=marker, markersize=3)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3)
@@ -182,9 +187,11 @@ def comparison_figure(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     names = [name + (" (not run)" if row["accuracy"] is None else "") for name, row in zip(names, rows, strict=True)]
     axis.set_yticks(range(len(rows)), names)
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set(title=title, xlabel="test accuracy")
+    stand_ins = dict.fromkeys(row["provenance"] for row in rows if row["stand_in"])
+    axis.set(title=title, xlabel="test accuracy" + "".join(f"   († on a {name})" for name in stand_ins))
     axis.errorbar([], [], xerr=[], fmt="o", color="tab:blue", capsize=4, label="measured, 95 % interval")
-    axis.plot([], [], "D", color="tab:red", fillstyle="none", label="published")
+    if any(row["published_accuracy"] is not None for row in rows):
+        axis.plot([], [], "D", color="tab:red", fillstyle="none", label="published")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     axis.grid(axis="x", alpha=0.3)
     return figure

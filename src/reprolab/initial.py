@@ -6,6 +6,7 @@ All but the head is taken over; the head is new, since its classes are.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import torch
 
@@ -22,6 +23,14 @@ class InitialWeights:
 
     origin: str
     weights: dict[str, torch.Tensor]
+
+    def head_seed(self, seed: int) -> int:
+        """What to draw the new head from, of an experiment's `seed`.
+
+        From the seed itself it would be the very head that the weights of another experiment with this seed were
+        trained with. PyTorch's generator looks at 32 bits.
+        """
+        return crc32(f"{self.origin}; head of seed {seed}".encode())
 
 
 def initial_weights(experiment: Experiment, folder: Path) -> InitialWeights | None:
@@ -69,7 +78,8 @@ def _from_imagenet(experiment: Experiment) -> InitialWeights:
     name = entry.url.rsplit("/", 1)[1]
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache / name
-    if not path.is_file():
+    fetched = not path.is_file()
+    if fetched:
         try:
             fetch_file("imagenet", {name: [entry.url]}, cache)
         except InputError as error:
@@ -78,7 +88,12 @@ def _from_imagenet(experiment: Experiment) -> InitialWeights:
                 f"Put {name} into {cache}, or into the folder imagenet of {MIRROR_VARIABLE}; every other experiment "
                 "runs without it (`dvc repro --keep-going`)"
             ) from None
-    _verify(path)
+    try:
+        _verify(path)
+    except InputError:
+        if fetched:
+            path.unlink()
+        raise
     weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return InitialWeights(f"ImageNet ({name})", weights)
 
@@ -90,5 +105,6 @@ def _verify(path: Path) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(expected):
         raise InputError(
-            f"{path} is damaged: its SHA-256 is {found}, expected {expected}…. Remove it, and run this again"
+            f"{path} is damaged: its SHA-256 is {found}, expected {expected}…. Remove every copy of it, also in the "
+            f"folder imagenet of {MIRROR_VARIABLE}, and run this again"
         )

@@ -6,7 +6,7 @@ from typing import Any
 Row = Mapping[str, Any]
 
 COMPARISON = (
-    "experiment", "seeds", "accuracy", "95 % interval", "published", "difference", "published lies", "macro-F1", "loss",
+    "experiment", "seeds", "accuracy", "95 % interval", "published", "difference", "published is", "macro-F1", "loss",
     "parameters",
 )  # fmt: skip
 PUBLISHED = ("experiment", "figure", "published", "measured", "difference", "sheet and condition")
@@ -77,7 +77,7 @@ def costs_table(rows: Sequence[tuple[str, Row | None, Row | None]]) -> str:
     machines: dict[str, list[str]] = {}
     for name, costs, _ in rows:
         if costs:
-            where = f"{costs['device']}, {costs['precision']} ({costs['machine']})"
+            where = f"{costs['device']} ({costs['machine']}), training in {costs['precision']}, inference in float32"
             machines.setdefault(where, []).append(f"`{name}`")
     notes = [f"{', '.join(names)} — measured on {where}." for where, names in machines.items()]
     if len(machines) == 1:
@@ -114,6 +114,8 @@ def _comparison_notes(rows: Sequence[Row]) -> list[str]:
         if row["sheet"]:
             conditions.setdefault(f"{row['sheet']}: {row['condition']}", []).append(f"`{row['experiment']}`")
     notes = [f"{', '.join(names)} — published in {source}." for source, names in conditions.items()]
+    if any(row["accuracy"] is not None for row in rows):
+        notes.append("The interval covers the choice of test images, not that of the seed.")
     return notes + _stand_in_notes(rows) + _seeds_notes(rows)
 
 
@@ -139,8 +141,7 @@ def _published_notes(rows: Sequence[Row], figures: Sequence[Row]) -> list[str]:
     notes = []
     if any(figure["status"] == NOT_MEASURED for figure in figures):
         notes.append(
-            "Not measured: the sheets looked at the test set after each epoch, and chose by it; here it is read once, "
-            "after the training."
+            "Not measured: the sheet looked at the test set after each epoch; here it is read once, after the training."
         )
     if any((figure["metric"], figure["status"]) == ("train_accuracy", "measured") for figure in figures):
         notes.append("Train accuracy is counted while the epoch's steps change the weights.")

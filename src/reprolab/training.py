@@ -62,7 +62,7 @@ def fit(
     was. Raises `DivergenceError` when the loss or the weights are not finite.
     """
     settings = experiment.training
-    torch.manual_seed(seed)
+    torch.manual_seed(initial.head_seed(seed) if initial else seed)
     classifier = _start(experiment, data.info, initial).to(device.name)
     batches = Batches(data.train, settings.batch_size, experiment.input, device.name)
     validation = data.validation.on(device.name) if data.validation else None

@@ -53,10 +53,13 @@ def build_network(model: Component, shape: tuple[int, ...], classes: int) -> nn.
 
 def head_of(network: nn.Module) -> nn.Module:
     """The part that makes logits of features: the network's `Head`, else its last layer with weights."""
-    modules = list(network.modules())
-    heads = [module for module in modules if isinstance(module, Head)]
-    with_weights = [module for module in modules if next(module.parameters(recurse=False), None) is not None]
-    return (heads or with_weights)[-1]
+    heads = [module for module in network.modules() if isinstance(module, Head)]
+    return (heads or layers_with_weights(network))[-1]
+
+
+def layers_with_weights(network: nn.Module) -> list[nn.Module]:
+    """The modules that hold parameters themselves, in the order of their definition."""
+    return [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None]
 
 
 def imagenet_weights(model: Component) -> "WeightsEnum":

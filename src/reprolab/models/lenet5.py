@@ -6,8 +6,9 @@ padding the map is 4×4. On MNIST: 98.5 % after 5 epochs with tanh and average p
 and max pooling after 10.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -20,13 +21,14 @@ def build(
     *,
     activation: Literal["tanh", "relu"] = "tanh",
     pooling: Literal["average", "max"] = "average",
-    padding: int = 0,
+    padding: Annotated[int, Field(ge=0)] = 0,
 ) -> nn.Module:
     """61,706 parameters for one 32×32 channel (or 28×28 with `padding` 2), 44,426 for 28×28 without padding."""
     channels, *sides = shape
     height, width = (((side + 2 * padding - 4) // 2 - 4) // 2 for side in sides)
     if min(height, width) < 1:
-        raise ValueError("LeNet-5 needs at least 16×16 pixels; set input.size")
+        least = 16 - 2 * padding
+        raise ValueError(f"LeNet-5 with padding {padding} needs at least {least}×{least} pixels; set input.size")
     activate, pool = ACTIVATIONS[activation], POOLINGS[pooling]
     return nn.Sequential(
         nn.Conv2d(channels, 6, 5, padding=padding),
