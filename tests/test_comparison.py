@@ -197,7 +197,6 @@ def test_table_is_as_expected(rows: list[Row]) -> None:
 | `not-run` |  | not run |  | 0.9500 |  |  |  |  |  |
 
 - `mlp`, `lenet`, `not-run` — published in lab9: after 5 epochs.
-- The interval covers the choice of test images, not that of the seed.
 - † trained and tested on a JPEG stand-in (quality 75), not on the official images.
 - ± is the standard deviation over the seeds.
 """

@@ -114,8 +114,6 @@ def _comparison_notes(rows: Sequence[Row]) -> list[str]:
         if row["sheet"]:
             conditions.setdefault(f"{row['sheet']}: {row['condition']}", []).append(f"`{row['experiment']}`")
     notes = [f"{', '.join(names)} — published in {source}." for source, names in conditions.items()]
-    if any(row["accuracy"] is not None for row in rows):
-        notes.append("The interval covers the choice of test images, not that of the seed.")
     return notes + _stand_in_notes(rows) + _seeds_notes(rows)
 
 
