@@ -17,7 +17,7 @@ endif
 .PHONY: help install run repro experiments ui test test-slow lint bench measure results prune lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed  ## create .venv with the locked packages
 
@@ -44,7 +44,7 @@ repro: install  ## bring every result up to date; what fails or lacks its weight
 	dvc repro --keep-going || { dvc repro --single-item compare study; exit 1; }
 
 experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved
-	dvc exp show --only-changed --drop '(?!Experiment|experiments|.*test.json:accuracy$$)'
+	dvc exp show --only-changed --drop '(?!Experiment|experiments|datasets|.*test\.json:accuracy$$)'
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
 	@case "$$MLFLOW_TRACKING_URI" in http*) echo "The runs are at $$MLFLOW_TRACKING_URI"; exit 1;; esac

@@ -138,7 +138,11 @@ TRAINING = "experiments.small.training"
         ),
         ("experiments.small.init_from", "small", "experiments.small.init_from: unknown start 'small'"),
         ("experiments.small.init_from", {"experiment": "other"}, "it should be 'random', 'imagenet' or the name of an"),
-        ("experiments.small.freeze", "all-but-head", "has freeze, but init_from is 'random'"),
+        (
+            "experiments.small.freeze",
+            "all-but-head",
+            "small: freeze needs weights that are trained already",
+        ),
         (
             "experiments.small.freeze",
             "all",
@@ -182,15 +186,25 @@ def test_one_mistake_is_told_once(tmp_path: Path) -> None:
 def test_a_circle_of_starts_is_told(tmp_path: Path) -> None:
     params = changed("experiments.small.init_from", "second")
     params["experiments"]["second"] = deepcopy(params["experiments"]["small"]) | {"init_from": "small"}
-    with pytest.raises(InputError, match=r"experiments\.second\.init_from: a circle, second from small from second"):
+    # It starts from one in the circle and is not in it.
+    params["experiments"]["first"] = deepcopy(params["experiments"]["small"])
+    with pytest.raises(
+        InputError, match=r"\.init_from: a circle, (second from small from second|small from second from small);"
+    ):
         read(tmp_path, params)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("init_from", "imagenet", "has mlp_classifier, whose only start is init_from: random"),
-        ("input", {"flip": True}, "has mlp_classifier, which knows no crop_padding and no flip"),
+        (
+            "init_from",
+            "imagenet",
+            "small: scikit-learn's mlp_classifier knows no init_from 'imagenet'; leave",
+        ),
+        ("input", {"flip": True}, "knows no input.flip; leave it out, or choose the model mlp"),
+        ("training.loss", "perceptron", "knows no training.loss 'perceptron'; leave it out"),
+        ("training.schedule", {"name": "one-cycle"}, "knows no training.schedule; leave it out"),
     ],
 )
 def test_what_scikit_learn_cannot_do_is_refused(tmp_path: Path, key: str, value: Any, expected: str) -> None:

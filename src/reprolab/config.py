@@ -211,18 +211,21 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _something_to_keep(self) -> Self:
         if self.freeze != "none" and self.init_from == RANDOM:
-            raise PydanticCustomError(
-                "freeze", "has freeze, but init_from is 'random': only weights that are trained already can be kept"
-            )
+            raise told("freeze needs weights that are trained already, but init_from is 'random'")
         return self
 
     @model_validator(mode="after")
     def _what_scikit_learn_can(self) -> Self:
-        if self.model.name == SCIKIT_LEARN:
-            if self.init_from != RANDOM:
-                raise PydanticCustomError("start", "has mlp_classifier, whose only start is init_from: random")
-            if self.input.crop_padding or self.input.flip:
-                raise PydanticCustomError("augmentation", "has mlp_classifier, which knows no crop_padding and no flip")
+        refused = {
+            f"init_from '{self.init_from}'": self.init_from != RANDOM,
+            "input.crop_padding": self.input.crop_padding > 0,
+            "input.flip": self.input.flip,
+            "training.schedule": self.training.schedule is not None,
+            f"training.loss '{self.training.loss}'": self.training.loss != "cross-entropy",
+        }
+        if self.model.name == SCIKIT_LEARN and any(refused.values()):
+            found = ", ".join(name for name, given in refused.items() if given)
+            raise told(f"scikit-learn's mlp_classifier knows no {found}; leave it out, or choose the model mlp")
         return self
 
 
@@ -276,8 +279,8 @@ class Params(Section):
             path = [name]
             while (start := self.experiments[path[-1]].init_from) in self.experiments:
                 if start in path:
-                    circle = " from ".join([*path, start])
-                    raise told(f"experiments.{name}.init_from: a circle, {circle}; start one of them elsewhere")
+                    circle = " from ".join([*path[path.index(start) :], start])
+                    raise told(f"experiments.{start}.init_from: a circle, {circle}; start one of them elsewhere")
                 path.append(start)
         return self
 

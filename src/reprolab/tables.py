@@ -137,7 +137,7 @@ def _published_cells(row: Row, figure: Row) -> list[str]:
 
 def _published_notes(rows: Sequence[Row], figures: Sequence[Row]) -> list[str]:
     notes = []
-    if any(figure["status"] == NOT_MEASURED for figure in figures):
+    if any(figure["status"] == "not measured" for figure in figures):
         notes.append(
             "Not measured: the sheet looked at the test set after each epoch; here it is read once, after the training."
         )
