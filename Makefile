@@ -41,7 +41,7 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
-	dvc repro --keep-going || { dvc repro --single-item compare study; exit 1; }
+	dvc repro --keep-going || { dvc repro --single-item compare; exit 1; }
 
 experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved
 	dvc exp show --only-changed --drop '(?!Experiment|experiments|datasets|.*test\.json:accuracy$$)'
@@ -51,19 +51,20 @@ ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another po
 	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 test: lint  ## lint, types, unit tests and the pipeline from end to end on digits
-	pytest
+	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: install  ## the checks that need the real MNIST and minutes
 	dvc repro download@mnist
 	pytest -m slow
 
-lint: install  ## ruff and mypy
+lint: install  ## ruff, mypy, and which room may import which
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 
-bench: install  ## measure what the pipeline itself costs
-	$(BIN)/python benchmarks/idle_repro.py
+bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
+	$(BIN)/python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split

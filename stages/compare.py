@@ -1,44 +1,47 @@
-"""Set the experiments of one data set beside the published figures."""
+"""Set the experiments of one comparison side by side, and beside the published figures."""
 
 import argparse
 from pathlib import Path
 
-from reprolab.comparison import compare, leftovers, load_baselines
-from reprolab.config import load_params
-from reprolab.errors import run_command
-from reprolab.figures import comparison_figure, save_figure
-from reprolab.files import atomic_file, write_json
-from reprolab.inputs import stage_inputs
-from reprolab.tables import comparison_table, published_table
-from reprolab.tracking import Store, origin, view_run
+from reprolab.core.config import Comparison, load_params
+from reprolab.core.errors import run_command
+from reprolab.core.layout import leftovers
+from reprolab.reports.baselines import load_baselines
+from reprolab.reports.comparison import compare, learning_curves, save_comparison
+from reprolab.tracking.lineage import lineage_of
+from reprolab.tracking.runs import comparison_run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", help="a key of `datasets` in params.yaml")
-    parser.add_argument("metrics", type=Path, help="folder to read: the data set's metrics")
+    parser.add_argument("comparison", help="a key of `comparisons` in params.yaml")
+    parser.add_argument("metrics", type=Path, help="folder to read: the metrics of the comparison's data set")
     parser.add_argument("baselines", type=Path, help="CSV file to read: the published figures")
-    parser.add_argument("comparison", type=Path, help="files to write, without their endings .json, .md and .png")
+    parser.add_argument("output", type=Path, help="folder to write figures into; .json and .md beside it")
+    parser.add_argument("--dataset", required=True, help="a key of `datasets`")
+    parser.add_argument("--title", help="heading; the comparison's name by default")
+    parser.add_argument("--experiments", nargs="+", help="keys of `experiments`; all of the data set by default")
+    parser.add_argument("--curves", action="store_true", help="learning curves too")
     arguments = parser.parse_args()
 
-    dataset = arguments.dataset
-    names = load_params().experiments_of(dataset)
-    rows = compare(dataset, names, arguments.metrics, load_baselines(arguments.baselines))
-    for path in leftovers(names, arguments.metrics):
+    name, params = arguments.comparison, load_params()
+    comparison = Comparison(
+        title=arguments.title, dataset=arguments.dataset, experiments=arguments.experiments, curves=arguments.curves
+    )
+    experiments = params.compared(comparison)
+    baselines = load_baselines(arguments.baselines)
+    rows = compare(comparison.dataset, experiments, arguments.metrics, baselines, comparison.curves)
+    curves = learning_curves(experiments, arguments.metrics) if comparison.curves else None
+    for path in leftovers(params.experiments_of(comparison.dataset), arguments.metrics):
         print(f"note: {path} is left over from an experiment that params.yaml lacks; `make prune` removes it")
+    files = save_comparison(arguments.output, comparison.title or name, rows, curves)
 
-    files = [arguments.comparison.with_suffix(ending) for ending in (".json", ".md", ".png")]
-    write_json(files[0], rows)
-    with atomic_file(files[1]) as partial:
-        partial.write_text(
-            f"## {dataset}\n\n{comparison_table(rows)}\n### Published figures of {dataset}\n\n{published_table(rows)}"
-        )
-    save_figure(comparison_figure(dataset, rows), files[2])
-
-    inputs = stage_inputs("compare", dataset)
-    with view_run(Store(dataset), inputs).in_progress() as run:
-        run.set_tags(origin(inputs))
-        run.log_scores({f"{row['experiment']}.{key}": row[key] for row in rows for key in ("accuracy", "difference")})
+    with comparison_run(name, comparison.dataset, lineage_of("compare", name)) as run:
+        run.log_scores({f"{row.experiment}.accuracy": row.accuracy for row in rows})
+        run.log_scores({f"{row.experiment}.difference": row.difference for row in rows})
+        last = {row.experiment: row.learning[0].gap for row in rows if row.learning}
+        run.log_scores({f"{name}.last_accuracy_gap": gap.accuracy for name, gap in last.items() if gap})
+        run.log_scores({f"{name}.last_loss_gap": gap.loss for name, gap in last.items() if gap})
         run.log_files(*files)
 
 

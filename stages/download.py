@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from reprolab.config import load_params
-from reprolab.data.sources import fetch_source
-from reprolab.errors import run_command
-from reprolab.files import atomic_directory
+from reprolab.core.config import load_params
+from reprolab.core.errors import run_command
+from reprolab.core.files import atomic_directory
+from reprolab.data.fetch import fetch_source
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 import argparse
 from pathlib import Path
 
-from reprolab.classifier import load_model_info
-from reprolab.data.splits import load_part
-from reprolab.device import choose_device
-from reprolab.errors import run_command
-from reprolab.evaluation import evaluate
-from reprolab.figures import save_figure
-from reprolab.files import atomic_directory, read_csv, write_csv, write_json
-from reprolab.inside_figures import experiment_figures
-from reprolab.tracking import Store, TrainingRun
+from reprolab.core.errors import run_command
+from reprolab.core.files import atomic_directory, read_table, write_table
+from reprolab.core.layout import CLASSES, CONFUSION, CURVES, MODEL, TEST
+from reprolab.data.parts import load_part
+from reprolab.evaluation.evaluate import evaluate
+from reprolab.evaluation.figures import save_figure
+from reprolab.evaluation.network_figures import experiment_figures
+from reprolab.models.folder import ModelInfo
+from reprolab.tracking.runs import evaluation_run
+from reprolab.training.device import choose_device
+from reprolab.training.record import CurvePoint
 
 
 def main() -> None:
@@ -22,27 +24,25 @@ def main() -> None:
     parser.add_argument("figures", type=Path, help="folder to write: the figures")
     arguments = parser.parse_args()
 
-    info, experiment, split = load_model_info(arguments.model)
+    info = ModelInfo.load(arguments.model / MODEL)
     test = load_part(arguments.split, "test")
-    device = choose_device()
-    evaluation = evaluate(arguments.model, test, device)
-    summary = evaluation.summary() | {"device": device.name, "provenance": split.provenance}
-    curves = read_csv(arguments.metrics / "curves.csv")
+    curves = read_table(arguments.metrics / CURVES, CurvePoint)
+    evaluation = evaluate(arguments.model, test, choose_device(info.split))
+    record = evaluation.record()
 
     with atomic_directory(arguments.figures) as folder:
         for file, figure in experiment_figures(info.name, arguments.model, curves, test, evaluation).items():
             save_figure(figure, folder / file)
-    write_csv(arguments.metrics / "confusion.csv", evaluation.confusion_rows())
-    write_csv(arguments.metrics / "classes.csv", evaluation.class_rows())
-    write_json(arguments.metrics / "test.json", summary)
+    write_table(arguments.metrics / CONFUSION, evaluation.confusion_rows())
+    write_table(arguments.metrics / CLASSES, evaluation.class_rows())
+    record.save(arguments.metrics / TEST)
 
-    run = TrainingRun(Store(experiment.dataset), info)
-    with run.in_progress():
-        run.log_scores(summary, prefix="test_")
-        run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / "classes.csv")
+    with evaluation_run(info) as run:
+        run.log_scores(record.model_dump(), prefix="test_")
+        run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / CLASSES)
         for seed, scores in evaluation.scores.items():
             with run.of_seed(seed).in_progress() as seed_run:
-                seed_run.log_scores(scores, prefix="test_")
+                seed_run.log_scores(vars(scores), prefix="test_")
                 seed_run.log_model(evaluation.classifiers[seed], test.inputs[:2])
 
 

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from reprolab.config import load_params
-from reprolab.data.sources import load_source
-from reprolab.data.splits import make_split, save_split
-from reprolab.errors import run_command
-from reprolab.files import atomic_directory
+from reprolab.core.config import load_params
+from reprolab.core.errors import run_command
+from reprolab.core.files import atomic_directory
+from reprolab.data.fetch import load_source
+from reprolab.data.split import make_split, save_split
 
 
 def main() -> None:

@@ -1,72 +1,61 @@
-"""Fit every seed of one experiment; keep the weights and the curves of every epoch."""
+"""Train every seed of one experiment; write the weights, and the scores of every epoch."""
 
 import argparse
 from functools import partial
 from pathlib import Path
 
-from reprolab.checkpoint import Epoch, checkpoint_path
-from reprolab.classifier import ModelInfo, save_model, save_snapshots
-from reprolab.config import load_params
-from reprolab.data.splits import load_training_data
-from reprolab.device import choose_device
-from reprolab.errors import run_command
-from reprolab.files import atomic_directory, write_csv, write_json
-from reprolab.history import curve_rows, step_rows, training_summary
-from reprolab.initial import initial_weights
-from reprolab.inputs import stage_inputs
-from reprolab.models import check_models
-from reprolab.progress import report_epoch
-from reprolab.tracking import Run, Store, TrainingRun, origin
-from reprolab.training import fit
+from reprolab.core.config import load_params
+from reprolab.core.errors import run_command
+from reprolab.core.layout import checkpoint_file
+from reprolab.data.parts import load_training_data
+from reprolab.models.build import resolve_experiments
+from reprolab.models.folder import ModelInfo
+from reprolab.models.pretrained import load_pretrained
+from reprolab.tracking.lineage import lineage_of
+from reprolab.tracking.runs import Run, training_run
+from reprolab.training.device import choose_device
+from reprolab.training.outputs import print_epoch, save_metrics, save_model, train_record
+from reprolab.training.record import Epoch
+from reprolab.training.run import train
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiment", help="a key of `experiments` in params.yaml")
     parser.add_argument("split", type=Path, help="folder to read: the data set's split")
-    parser.add_argument("initial", type=Path, help="folder to read: the model that `init_from` names")
+    parser.add_argument("pretrained", type=Path, help="folder to read: the model that `init_from` names")
     parser.add_argument("model", type=Path, help="folder to write: model.json, the weights and every step's loss")
     parser.add_argument("metrics", type=Path, help="folder to write train.json and curves.csv into")
     arguments = parser.parse_args()
 
-    params = load_params()
     name = arguments.experiment
-    experiment = params.experiment(name)
-    check_models(params)
+    params = load_params()
+    params.experiment(name)
+    experiment = resolve_experiments(params)[name]
     data = load_training_data(arguments.split, experiment.training.data)
-    device = choose_device() if data.info.holds_images else choose_device().exact()
-    initial = initial_weights(experiment, arguments.initial)
-    inputs = stage_inputs("train", name)
-    info = ModelInfo.of(name, experiment, data.info, inputs.hash)
-    checkpoints = {seed: checkpoint_path(name, inputs.short, seed) for seed in experiment.training.seeds}
+    pretrained = load_pretrained(experiment, arguments.pretrained)
+    device = choose_device(data.info)
+    lineage = lineage_of("train", name)
+    info = ModelInfo(name=name, experiment=experiment, split=data.info, inputs=lineage.hash)
+    checkpoints = {seed: checkpoint_file(name, lineage.short, seed) for seed in experiment.training.seeds}
 
-    store = Store(experiment.dataset)
-    store.end_dead_runs()
-    run = TrainingRun(store, info)
     fits = {}
-    with run.in_progress():
-        run.set_tags(origin(inputs) | {"reprolab.device": device.name, "reprolab.precision": device.precision})
+    with training_run(info, lineage, device) as run:
         for seed, checkpoint in checkpoints.items():
             with run.of_seed(seed).in_progress() as seed_run:
-                on_epoch = partial(_tell, name, seed, seed_run)
-                fits[seed] = fit(experiment, data, seed, device, checkpoint, on_epoch, initial)
-        summary = training_summary(fits, device)
-        run.log_scores(summary, prefix="kept_")
+                on_epoch = partial(report, name, seed, seed_run)
+                fits[seed] = train(experiment, data, pretrained, seed, checkpoint, on_epoch)
+        record = train_record(fits)
+        run.log_scores(record.best_scores(), prefix="best_")
 
-    with atomic_directory(arguments.model) as folder:
-        save_model(folder, info, {seed: fitted.classifier for seed, fitted in fits.items()})
-        write_csv(folder / "steps.csv", step_rows(fits))
-        for seed, fitted in fits.items():
-            if fitted.snapshots:
-                save_snapshots(folder, seed, fitted.snapshots)
-    write_csv(arguments.metrics / "curves.csv", curve_rows(fits))
-    write_json(arguments.metrics / "train.json", summary)
+    save_model(arguments.model, info, fits)
+    save_metrics(arguments.metrics, fits, record)
     for checkpoint in checkpoints.values():
         checkpoint.unlink(missing_ok=True)
 
 
-def _tell(name: str, seed: int, run: Run, epoch: Epoch) -> None:
-    report_epoch(name, seed, epoch)
+def report(name: str, seed: int, run: Run, epoch: Epoch) -> None:
+    print_epoch(name, seed, epoch)
     run.log_epoch(epoch)
 
 

@@ -1,1 +1,1 @@
-"""Data sets: their sources, their splits, and the batches that training draws from them."""
+"""Data sets as published, their splits, and the batches that training draws from them."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 
-from reprolab.config import Input
-from reprolab.data.splits import Part
+from reprolab.core.config import Input
+from reprolab.data.parts import Part
 
 
 class Batches:

@@ -1,0 +1,88 @@
+"""AlexNet (Krizhevsky et al. 2012) for images of about 224×224 pixels, in the one-tower form of Krizhevsky 2014.
+
+The defaults are torchvision's network, with the same names of the weights. The channels differ from author to
+author: the lab sheet's `alexnet224` has [64, 128, 256, 256, 256], its `alexnet227` has [96, 256, 384, 384, 256]
+without padding. On CIFAR-10, enlarged: 62 % and 80 % in the sheet, 93 % from ImageNet weights.
+"""
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+from torch import nn
+
+from reprolab.models.layers import require_pixels
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
+CHANNELS = [64, 192, 384, 256, 256]
+PADDING = 2
+
+Channels = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=5, max_length=5)]
+Padding = Annotated[int, Field(ge=0)]
+
+
+def build(
+    shape: tuple[int, int, int],
+    classes: int,
+    *,
+    channels: Channels = CHANNELS,
+    padding: Padding = PADDING,
+    dropout: float = 0.5,
+) -> nn.Module:
+    """61,100,840 parameters for three channels and 1,000 classes. `padding` is that of the first convolution."""
+    require_pixels(shape, 67 - 2 * padding, "alexnet")
+    inputs, *sides = shape
+    first, second, third, fourth, fifth = channels
+    features = nn.Sequential(
+        nn.Conv2d(inputs, first, 11, stride=4, padding=padding),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(first, second, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(second, third, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(third, fourth, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(fourth, fifth, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+    )
+    # Where the map is 6×6 already the pooling is left out: on a GPU its gradient is not repeatable.
+    fits = all(_map_side(side, padding) == 6 for side in sides)
+    classifier = nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(fifth * 6 * 6, 4096),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, classes),
+    )
+    parts: list[tuple[str, nn.Module]] = [
+        ("features", features),
+        ("avgpool", nn.Identity() if fits else nn.AdaptiveAvgPool2d(6)),
+        ("flatten", nn.Flatten()),
+        ("classifier", classifier),
+    ]
+    return nn.Sequential(OrderedDict(parts))
+
+
+def imagenet(**options: Any) -> "WeightsEnum":
+    """Raises ValueError for other channels or another padding than ImageNet's."""
+    from torchvision.models import AlexNet_Weights
+
+    for name, fitting in (("channels", CHANNELS), ("padding", PADDING)):
+        if options.get(name, fitting) != fitting:
+            raise ValueError(f"{name}: found {options[name]}, but the ImageNet weights need {fitting}; remove this key")
+    return AlexNet_Weights.IMAGENET1K_V1
+
+
+def _map_side(side: int, padding: int) -> int:
+    """Pixels of the last map, from those of the image."""
+    side = (side + 2 * padding - 11) // 4 + 1
+    for _ in range(3):
+        side = (side - 3) // 2 + 1
+    return side

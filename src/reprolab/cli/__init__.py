@@ -1,0 +1,1 @@
+"""The command `reprolab`, one file a subcommand."""

@@ -1,0 +1,26 @@
+"""`reprolab`: check the parameters, show an experiment, measure costs, write the pages, tidy up."""
+
+import argparse
+
+from reprolab.cli import check, measure, prune, results, show
+from reprolab.core.config import load_params
+from reprolab.core.errors import run_command
+
+COMMANDS = {"check": check, "show": show, "measure": measure, "results": results, "prune": prune}
+
+
+def main() -> None:
+    run_command(_main)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="reprolab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").partition("\n")[0]
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        if add_arguments := getattr(command, "add_arguments", None):
+            add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    arguments = vars(parser.parse_args())
+    arguments.pop("run")(load_params(), **arguments)

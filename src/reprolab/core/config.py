@@ -1,0 +1,268 @@
+"""`params.yaml` as frozen, validated types.
+
+The whole file is checked before any work. The errors of all its sections are reported together, each with the key's
+full path, what was found and what is allowed. The options of what is named (models, optimizers …) are checked by
+`core.registry.resolved`, which imports it.
+"""
+
+import textwrap
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from reprolab.core.errors import InputError, choice
+from reprolab.core.files import read_yaml
+from reprolab.core.layout import COMPARISONS, COSTS, PARAMS
+from reprolab.core.registry import Component
+from reprolab.core.validation import Section, choice_error, complete_error, explain
+
+RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Size = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# strict=False lets a list of YAML become a tuple; what is inside stays strict.
+Means = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
+Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+
+T = TypeVar("T")
+
+
+class Source(Component):
+    folder = "sources"
+    function = "load"
+
+
+class Model(Component):
+    folder = "architectures"
+
+
+class Optimizer(Component):
+    folder = "training/optimizers"
+
+
+class Schedule(Component):
+    folder = "training/schedules"
+
+
+class Loss(Component):
+    folder = "training/losses"
+
+
+class SplitConfig(Section):
+    """Sizes of the parts: a share below 1, or a whole number of examples. Without `test` the published test part is
+    taken; without `train` all that is left. `balanced` makes counts the same for every class."""
+
+    test: Size | None = None
+    validation: Size
+    train: Positive | None = None
+    balanced: bool = False
+    seed: Seed
+
+    @field_validator("test", "validation")
+    @classmethod
+    def _share_or_count(cls, size: float | None) -> float | None:
+        if size is not None and size >= 1 and size != int(size):
+            raise PydanticCustomError("share", "should be a share below 1 or a whole number of examples")
+        return size
+
+    @model_validator(mode="after")
+    def _count_to_balance(self) -> Self:
+        if self.balanced and self.train is None and self.validation < 1 and (self.test or 0) < 1:
+            raise PydanticCustomError(
+                "balance", "should hold a count, since balanced is true and does not touch shares"
+            )
+        return self
+
+
+class Dataset(Section):
+    source: Source
+    split: SplitConfig
+
+
+class Input(Section):
+    """How a stored example becomes the network's input. `channels` repeats a grey image's one channel."""
+
+    size: Positive | None = None
+    channels: Literal[3] | None = None
+    mean: Means | None = None
+    std: Deviations | None = None
+    crop_padding: NotNegative = 0
+    flip: bool = False
+
+    @model_validator(mode="after")
+    def _both_statistics(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise PydanticCustomError("pair", "should have both mean and std, or neither")
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise PydanticCustomError("pair", "mean and std should have one number a channel each")
+        return self
+
+
+class Training(Section):
+    data: Literal["train", "train+validation"] = "train"
+    epochs: Positive
+    batch_size: Positive
+    optimizer: Optimizer
+    schedule: Schedule = Schedule(name="constant")
+    loss: Loss = Loss(name="cross_entropy")
+    snapshots: bool = False
+    seeds: Seeds
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise PydanticCustomError("repeated", "should hold different seeds")
+        return seeds
+
+
+class AllButLast(Section):
+    """Freeze every layer but the last ones; a layer is a module with weights, and the head is not counted."""
+
+    all_but_last: Positive
+
+
+class Experiment(Section):
+    """`init_from` is "random", "imagenet" or an experiment whose weights, all but the head's, are the start."""
+
+    dataset: Name
+    model: Model
+    init_from: Name
+    freeze: Literal["none", "all-but-head"] | AllButLast = "none"
+    input: Input
+    training: Training
+
+    @field_validator("init_from", "freeze", mode="wrap")
+    @classmethod
+    def _in_one_sentence(cls, value: Any, check: ValidatorFunctionWrapHandler, field: ValidationInfo) -> Any:
+        allowed = {
+            "init_from": "'random', 'imagenet' or the name of an experiment",
+            "freeze": "'none', 'all-but-head' or {all_but_last: n} with n from 1 on",
+        }
+        try:
+            return check(value)
+        except ValidationError:
+            raise PydanticCustomError(
+                "form", "should be {allowed}", {"allowed": allowed[str(field.field_name)]}
+            ) from None
+
+    @model_validator(mode="after")
+    def _something_to_keep(self) -> Self:
+        if self.freeze != "none" and self.init_from == RANDOM:
+            raise complete_error("freeze needs weights that are trained already, but init_from is 'random'")
+        return self
+
+
+class Comparison(Section):
+    """Experiments of one data set set side by side: those listed, or all of them; their learning curves where asked."""
+
+    title: str | None = None
+    dataset: Name
+    experiments: Names | None = None
+    curves: bool = False
+
+    @field_validator("experiments")
+    @classmethod
+    def _different_experiments(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names and len(set(names)) < len(names):
+            raise PydanticCustomError("repeated", "should hold different experiments")
+        return names
+
+
+class Params(Section):
+    datasets: dict[Name, Dataset]
+    experiments: dict[Name, Experiment]
+    comparisons: dict[Name, Comparison]
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Self:
+        for kind, names, reserved in (
+            ("datasets", self.datasets, (COMPARISONS.name, COSTS.name)),
+            ("experiments", self.experiments, (RANDOM, IMAGENET)),
+        ):
+            if taken := set(names) & set(reserved):
+                raise complete_error(f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another")
+        for name, experiment in self.experiments.items():
+            where = f"experiments.{name}"
+            if experiment.dataset not in self.datasets:
+                raise choice_error(f"{where}.dataset: unknown data set", experiment.dataset, self.datasets)
+            starts = [RANDOM, IMAGENET, *(other for other in self.experiments if other != name)]
+            if experiment.init_from not in starts:
+                raise choice_error(f"{where}.init_from: unknown start", experiment.init_from, starts)
+        for name, comparison in self.comparisons.items():
+            where = f"comparisons.{name}"
+            if comparison.dataset not in self.datasets:
+                raise choice_error(f"{where}.dataset: unknown data set", comparison.dataset, self.datasets)
+            known = self.experiments_of(comparison.dataset)
+            if not known:
+                raise complete_error(f"{where}: no experiment has `dataset: {comparison.dataset}`; add one to compare")
+            for member in comparison.experiments or ():
+                if member not in known:
+                    raise choice_error(f"{where}.experiments: no experiment of {comparison.dataset}", member, known)
+        return self
+
+    @model_validator(mode="after")
+    def _first_starts(self) -> Self:
+        for name in self.experiments:
+            path = [name]
+            while (start := self.experiments[path[-1]].init_from) in self.experiments:
+                if start in path:
+                    circle = " from ".join([*path[path.index(start) :], start])
+                    raise complete_error(
+                        f"experiments.{start}.init_from: a circle, {circle}; start one of them elsewhere"
+                    )
+                path.append(start)
+        return self
+
+    def dataset(self, name: str) -> Dataset:
+        return _entry("data set", name, self.datasets)
+
+    def experiment(self, name: str) -> Experiment:
+        return _entry("experiment", name, self.experiments)
+
+    def comparison(self, name: str) -> Comparison:
+        return _entry("comparison", name, self.comparisons)
+
+    def experiments_of(self, dataset: str) -> list[str]:
+        return [name for name, experiment in self.experiments.items() if experiment.dataset == dataset]
+
+    def compared(self, comparison: Comparison) -> list[str]:
+        """Names of the experiments that a comparison sets side by side."""
+        return list(comparison.experiments or self.experiments_of(comparison.dataset))
+
+
+def experiment_yaml(name: str, experiment: Experiment) -> str:
+    """An entry of `experiments`, ready to paste into `params.yaml`."""
+    content = {name: experiment.model_dump(mode="json", exclude_none=True)}
+    return textwrap.indent(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), "  ")
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check the whole file. Raises `InputError` with a line for each error."""
+    data = read_yaml(path)
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        problems = "".join(f"\n  {line}" for line in explain(error, data))
+        raise InputError(f"{path} has {error.error_count()} error(s):{problems}") from None
+
+
+def _entry(kind: str, name: str, entries: dict[str, T]) -> T:
+    if name not in entries:
+        raise InputError(choice(f"{PARAMS}: unknown {kind}", name, entries))
+    return entries[name]

@@ -1,0 +1,142 @@
+"""Files that appear whole or not at all, and are read with a clear error."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from reprolab.core.errors import InputError
+
+R = TypeVar("R", bound="Record")
+T = TypeVar("T")
+
+
+class Record(BaseModel):
+    """Typed fields of a JSON file, or of one row of a table. A field that is None is absent from the file."""
+
+    # The command that makes the file anew; `{folder}` stands for the name of the folder that it lies in.
+    made_by: ClassVar[str] = ""
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises `InputError` when the file is missing or damaged."""
+        return read_json(path, cls)
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.model_dump(mode="json", exclude_none=True))
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary directory beside `path` that takes its place when the block ends well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """A record, or a list of them (`list[Row]`). Raises `InputError` when the file is missing or damaged."""
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except ValidationError as error:
+        raise _damaged(path, _reason(error), kind) from None
+
+
+def write_table(path: Path, rows: Sequence[Record]) -> None:
+    """Write rows of one kind as CSV; `None` becomes an empty cell."""
+    with atomic_file(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0].model_dump(by_alias=True)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.model_dump(by_alias=True) for row in rows)
+
+
+def read_table(path: Path, kind: type[R]) -> list[R]:
+    """The rows of a CSV file. Raises `InputError` when the file is missing, damaged or has none."""
+    cells = read_cells(path)
+    if not cells:
+        raise _damaged(path, "it has no rows", kind)
+    try:
+        return [kind.model_validate_strings({key: cell for key, cell in row.items() if cell}) for row in cells]
+    except ValidationError as error:
+        raise _damaged(path, _reason(error), kind) from None
+
+
+def read_cells(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as text. Raises `InputError` when the file is missing or is not text."""
+    try:
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error})") from None
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2, as DVC does: `1e-3` is a number. Raises `InputError` on bad syntax and on aliases."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+        if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise InputError(
+                f"{path} uses a YAML alias (`*name`): `dvc exp run -S` on it would edit every place that shares the "
+                "anchor. Write the value out in each place"
+            )
+        return yaml.load(text)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run this from the repository's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+
+
+def _missing(path: Path) -> InputError:
+    return InputError(f"{path} is missing: run `dvc repro` to produce it")
+
+
+def _damaged(path: Path, reason: str, kind: Any) -> InputError:
+    command = getattr(kind, "made_by", "").format(folder=path.parent.name)
+    remedy = f"run `{command}`" if command else "remove it and run `dvc repro`"
+    return InputError(f"{path} is damaged, or of another version of reprolab ({reason}): {remedy}")
+
+
+def _reason(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{where}: {detail['msg']}" if where else detail["msg"]

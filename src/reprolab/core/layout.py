@@ -1,0 +1,60 @@
+"""Where files lie, from the repository's root. `dvc.yaml` writes the same paths, and a test compares the two."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+BASELINES = Path("data/baselines.csv")
+RAW, SPLITS, MODELS = Path("data/raw"), Path("data/splits"), Path("models")
+METRICS, FIGURES = Path("metrics"), Path("figures")
+COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
+CHECKPOINTS = Path(".reprolab/checkpoints")
+MLFLOW_DATABASE = Path("mlflow.db")
+
+SPLIT = "split.json"  # of a data set, in `data/splits/<dataset>`
+# Of an experiment, in `metrics/<dataset>/<experiment>`.
+TRAIN, CURVES, TEST, CLASSES, CONFUSION = "train.json", "curves.csv", "test.json", "classes.csv", "confusion.csv"
+# Of an experiment, in `models/<experiment>`.
+MODEL, STEPS = "model.json", "steps.csv"
+
+
+def repository_root() -> Path:
+    """The root of the repository, also while DVC runs an experiment in a temporary copy of it."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def metrics_folder(dataset: str, experiment: str) -> Path:
+    return METRICS / dataset / experiment
+
+
+def comparison_file(name: str) -> Path:
+    """The rows of a comparison. Its table has the ending .md, and its figures are in a folder without ending."""
+    return COMPARISONS / f"{name}.json"
+
+
+def costs_file(experiment: str) -> Path:
+    return COSTS / f"{experiment}.json"
+
+
+def layers_file(experiment: str) -> Path:
+    return COSTS / f"{experiment}-layers.csv"
+
+
+def checkpoint_file(experiment: str, inputs: str, seed: int) -> Path:
+    """Outside the stage's outputs, which DVC removes before it runs a stage again."""
+    return repository_root() / CHECKPOINTS / f"{experiment}-{inputs}-seed-{seed}.pt"
+
+
+def has_run(metrics: Path) -> bool:
+    """Whether an experiment's results are all in its metrics folder.
+
+    DVC removes what a stage writes before it runs the stage. So a training that failed or still runs leaves the test
+    scores of the former one, which are no result any more.
+    """
+    return all((metrics / name).exists() for name in (TRAIN, CURVES, TEST))
+
+
+def leftovers(names: Collection[str], folder: Path) -> list[Path]:
+    """Folders of results in `folder` that are named after none of `names`, which `params.yaml` has."""
+    return sorted(path for path in folder.glob("*/") if path.name not in names)

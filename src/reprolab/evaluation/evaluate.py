@@ -1,0 +1,122 @@
+"""What a trained experiment scores on the test part, and the tables that say where it errs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from reprolab.core.layout import MODEL
+from reprolab.data.parts import Part
+from reprolab.evaluation.record import ClassRow, ConfusionRow, EvaluationRecord
+from reprolab.models.classifier import Classifier, predict
+from reprolab.models.folder import ModelInfo, load_classifier
+from reprolab.training.device import Device
+from reprolab.training.record import Scores, mean_and_deviation
+from reprolab.training.scores import class_scores, confusion_matrix, score_logits
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`scores` of each seed, `confusion` (classes, classes): the counts of all seeds together, a row for each true
+    class. `trainable` counts the parameters that are not frozen. `images_per_second` and `logits` (images, classes)
+    are the first seed's. `classifiers` and `logits` lie on the CPU, whatever `device` they were computed on."""
+
+    scores: dict[int, Scores]
+    confusion: np.ndarray
+    classes: list[str]
+    parameters: int
+    trainable: int
+    images: int
+    images_per_second: float
+    device: str
+    provenance: str
+    classifiers: dict[int, Classifier]
+    logits: torch.Tensor
+
+    def record(self) -> EvaluationRecord:
+        return EvaluationRecord(
+            **mean_and_deviation({seed: vars(scores) for seed, scores in self.scores.items()}),
+            seeds=len(self.scores),
+            images=self.images,
+            parameters=self.parameters,
+            trainable_parameters=self.trainable,
+            images_per_second=round(self.images_per_second),
+            device=self.device,
+            provenance=self.provenance,
+        )
+
+    def class_rows(self) -> list[ClassRow]:
+        """The scores of each class, and how many test images it has."""
+        columns = class_scores(self.confusion)
+        images = self.confusion.sum(1) // len(self.scores)
+        return [
+            ClassRow(
+                name=name,
+                images=int(images[index]),
+                **{column: round(float(values[index]), 6) for column, values in columns.items()},
+            )
+            for index, name in enumerate(self.classes)
+        ]
+
+    def confusion_rows(self) -> list[ConfusionRow]:
+        """A row for each pair of classes, those of one true class together."""
+        totals = self.confusion.sum(1, keepdims=True)
+        shares = self.confusion / np.maximum(totals, 1)
+        return [
+            ConfusionRow(
+                actual=actual,
+                predicted=predicted,
+                count=int(self.confusion[i, j]),
+                share=round(float(shares[i, j]), 6),
+            )
+            for i, actual in enumerate(self.classes)
+            for j, predicted in enumerate(self.classes)
+        ]
+
+
+def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
+    """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
+    info = ModelInfo.load(model_folder / MODEL)
+    classes = info.split.classes
+    inputs, labels = test.on(device.name)
+    scores: dict[int, Scores] = {}
+    classifiers: dict[int, Classifier] = {}
+    confusion = np.zeros((len(classes),) * 2, np.int64)
+    answers: list[torch.Tensor] = []
+    throughput = 0.0
+    for seed in info.experiment.training.seeds:
+        classifier = load_classifier(model_folder, seed).to(device.name)
+        throughput = throughput or _throughput(classifier, inputs)
+        logits = predict(classifier, inputs)
+        scores[seed] = score_logits(logits, labels)
+        predictions = logits.argmax(1).cpu().numpy()
+        confusion += confusion_matrix(predictions, test.labels, len(classes))
+        answers.append(logits.cpu())
+        classifiers[seed] = classifier.cpu()
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in classifier.parameters()]
+    return Evaluation(
+        scores=scores,
+        confusion=confusion,
+        classes=classes,
+        parameters=sum(size for size, _ in sizes),
+        trainable=sum(size for size, trains in sizes if trains),
+        images=len(test),
+        images_per_second=throughput,
+        device=device.name,
+        provenance=info.split.provenance,
+        classifiers=classifiers,
+        logits=answers[0],
+    )
+
+
+def _throughput(classifier: Classifier, inputs: torch.Tensor, at_least_seconds: float = 0.25) -> float:
+    """Examples classified per second, after one call to warm up."""
+    sample = inputs[:2000]
+    predict(classifier, sample)
+    done, started = 0, perf_counter()
+    while (seconds := perf_counter() - started) < at_least_seconds:
+        predict(classifier, sample).cpu()
+        done += len(sample)
+    return done / seconds

@@ -1,0 +1,112 @@
+"""Weights that a network starts from: ImageNet's from torchvision, or those of another experiment.
+
+All but the head is taken over; the head is new, since its classes are.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import torch
+
+from reprolab.core.config import IMAGENET, RANDOM, Experiment
+from reprolab.core.errors import InputError
+from reprolab.core.layout import MODEL
+from reprolab.data.fetch import MIRROR_VARIABLE, fetch_file
+from reprolab.models.build import imagenet_weights
+from reprolab.models.classifier import Classifier, Weights
+from reprolab.models.folder import ModelInfo, load_weights
+from reprolab.models.layers import head_of
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """A network's weights by name, and where they are from."""
+
+    origin: str
+    weights: Weights
+
+    def head_seed(self, seed: int) -> int:
+        """What to draw the new head from, of an experiment's `seed`.
+
+        From the seed itself it would be the very head that the weights of another experiment with this seed were
+        trained with. PyTorch's generator looks at 32 bits.
+        """
+        return crc32(f"{self.origin}; head of seed {seed}".encode())
+
+
+def load_pretrained(experiment: Experiment, folder: Path) -> PretrainedWeights | None:
+    """The weights that `init_from` names, None for random ones; `folder` holds those of another experiment.
+
+    The first seed of the other experiment gives them. Raises `InputError` when they cannot be had.
+    """
+    if experiment.init_from == RANDOM:
+        return None
+    if experiment.init_from == IMAGENET:
+        return _from_imagenet(experiment)
+    seed = ModelInfo.load(folder / MODEL).experiment.training.seeds[0]
+    prefix = "network."
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in load_weights(folder, seed).items()
+        if name.startswith(prefix)
+    }
+    return PretrainedWeights(f"{experiment.init_from}, seed {seed}", weights)
+
+
+def start_from(pretrained: PretrainedWeights, classifier: Classifier, experiment: Experiment) -> None:
+    """Take over all weights but the head's. Raises `InputError` when the two networks differ elsewhere."""
+    network = classifier.network
+    own = network.state_dict()
+    prefix = next(name for name, module in network.named_modules() if module is head_of(network)) + "."
+    given = {name: value for name, value in pretrained.weights.items() if not name.startswith(prefix)}
+    kept = {name: value for name, value in own.items() if name.startswith(prefix)}
+    wanted = {name: tuple(value.shape) for name, value in own.items() if name not in kept}
+    found = {name: tuple(value.shape) for name, value in given.items()}
+    if wanted != found:
+        name = next(name for name in [*wanted, *found] if wanted.get(name) != found.get(name))
+        raise InputError(
+            f"init_from: the weights of {pretrained.origin} do not fit '{experiment.model.name}': {name} has the shape "
+            f"{found.get(name, 'nothing')}, expected {wanted.get(name, 'nothing')}. Give both the same model and "
+            "input size"
+        )
+    network.load_state_dict(given | kept)
+
+
+def _from_imagenet(experiment: Experiment) -> PretrainedWeights:
+    """From torch's cache, otherwise fetched into it from the mirror or the internet."""
+    entry = imagenet_weights(experiment.model)
+    name = entry.url.rsplit("/", 1)[1]
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    path = cache / name
+    fetched = not path.is_file()
+    if fetched:
+        try:
+            fetch_file("imagenet", {name: [entry.url]}, cache)
+        except InputError as error:
+            raise InputError(
+                f"init_from: the ImageNet weights {name} are neither in {cache} nor to be fetched.\n{error}.\n"
+                f"Put {name} into {cache}, or into the folder imagenet of {MIRROR_VARIABLE}; every other experiment "
+                "runs without it (`dvc repro --keep-going`)"
+            ) from None
+    try:
+        _verify(path)
+    except InputError:
+        if fetched:
+            path.unlink()
+        raise
+    weights: Weights = torch.load(path, map_location="cpu", weights_only=True)
+    return PretrainedWeights(f"ImageNet ({name})", weights)
+
+
+def _verify(path: Path) -> None:
+    """torchvision's file names end with the first digits of the content's SHA-256."""
+    expected = path.stem.rsplit("-", 1)[1]
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(expected):
+        raise InputError(
+            f"{path} is damaged: its SHA-256 is {found}, expected {expected}…. Remove every copy of it, also in the "
+            f"folder imagenet of {MIRROR_VARIABLE}, and run this again"
+        )

@@ -1,0 +1,57 @@
+"""Figures of experiments side by side: their accuracies and their learning curves. Without PyTorch."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reprolab.evaluation.figures import SCORES, Curves, are_few, draw_curves, seeds_in_title
+from reprolab.reports.record import ComparisonRow
+
+
+def comparison_figure(title: str, rows: Sequence[ComparisonRow]) -> Figure:
+    """Accuracy of each experiment with its 95 % interval, beside the published figure."""
+    figure, axis = plt.subplots(figsize=(8, 1.6 + 0.45 * len(rows)), layout="constrained")
+    for position, row in enumerate(rows):
+        if row.accuracy is not None and row.low is not None and row.high is not None:
+            reach = [[row.accuracy - row.low], [row.high - row.accuracy]]
+            axis.errorbar(row.accuracy, position, xerr=reach, fmt="o", color="tab:blue", capsize=4)
+        if row.published_accuracy is not None:
+            axis.plot(row.published_accuracy, position, "D", color="tab:red", fillstyle="none", zorder=3)
+    names = [row.experiment + " †" * row.stand_in + " (not run)" * (not row.has_run) for row in rows]
+    axis.set_yticks(range(len(rows)), names)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    stand_ins = dict.fromkeys(row.provenance for row in rows if row.stand_in)
+    axis.set(title=title, xlabel="test accuracy" + "".join(f"   († on a {name})" for name in stand_ins))
+    axis.errorbar([], [], xerr=[], fmt="o", color="tab:blue", capsize=4, label="measured, 95 % interval")
+    if any(row.published_accuracy is not None for row in rows):
+        axis.plot([], [], "D", color="tab:red", fillstyle="none", label="published")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def learning_figure(title: str, experiments: Mapping[str, Curves | None]) -> Figure:
+    """A column for each experiment, a row for each score with one scale; None stands for an experiment not run."""
+    run = [curves for curves in experiments.values() if curves]
+    scores = ("loss", "macro_f1", "accuracy")
+    size = (max(6, 1 + 2.8 * len(experiments)), 7.5)
+    figure, axes = plt.subplots(3, len(experiments), figsize=size, sharey="row", squeeze=False, layout="constrained")
+    figure.suptitle(title + seeds_in_title(run))
+    marker = "o" if all(are_few(curves) for curves in run) else ""
+    parts: dict[str, Line2D] = {}
+    for column, (name, curves) in zip(axes.T, experiments.items(), strict=True):
+        column[0].set_title(name)
+        column[-1].set_xlabel("epoch" if curves else "")
+        for axis, score in zip(column, scores, strict=True):
+            if curves:
+                parts |= draw_curves(axis, curves, score, marker)
+            else:
+                axis.text(0.5, 0.5, "not run", ha="center", va="center", color="gray", transform=axis.transAxes)
+                axis.set_xticks([])
+    for axis, score in zip(axes[:, 0], scores, strict=True):
+        axis.set_ylabel(SCORES[score])
+    if parts:
+        figure.legend(parts.values(), parts, loc="outside lower center", ncols=2, frameon=False)
+    return figure

@@ -1,0 +1,73 @@
+"""The training loop: gradient descent, batch by batch, from a network's start to its best epoch.
+
+The randomness of an epoch depends on the seed and the epoch's number alone, so a run that was killed and
+resumed from its checkpoint ends with the same weights as one that was not.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from reprolab.core.config import Experiment
+from reprolab.core.progress import progress_bar
+from reprolab.data.batches import Batches
+from reprolab.data.parts import TrainingData
+from reprolab.models.classifier import Classifier
+from reprolab.training.checkpoint import TrainingState
+from reprolab.training.device import Device
+from reprolab.training.meter import EpochMeter
+from reprolab.training.record import Epoch, Fit
+
+EPOCHS_A_SEED = 1_000_000
+CHECK_EVERY_STEPS = 20
+
+
+def fit(
+    classifier: Classifier,
+    experiment: Experiment,
+    data: TrainingData,
+    seed: int,
+    device: Device,
+    checkpoint: Path | None,
+    on_epoch: Callable[[Epoch], None],
+) -> Fit:
+    """Train a classifier on the device; go on from the file `checkpoint` where it exists, and write it every epoch.
+
+    Raises `DivergenceError` when the loss or the weights are not finite.
+    """
+    settings = experiment.training
+    batches = Batches(data.train, settings.batch_size, experiment.input, device.name)
+    validation = data.validation.on(device.name) if data.validation else None
+    trained = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+    optimizer = settings.optimizer.bind("training.optimizer")(trained)
+    schedule = settings.schedule.bind("training.schedule")(optimizer, settings.epochs, len(batches))
+    loss_of = settings.loss.bind("training.loss")()
+    state = TrainingState(classifier, optimizer, schedule, settings.snapshots)
+    if checkpoint:
+        state.resume(checkpoint)
+
+    for number in range(len(state.epochs) + 1, settings.epochs + 1):
+        torch.manual_seed(seed * EPOCHS_A_SEED + number)
+        meter = EpochMeter(number)
+        classifier.train()
+        with progress_bar(f"seed {seed}, epoch {number}/{settings.epochs}", len(data.train), "examples") as bar:
+            for inputs, labels in batches:
+                with device.autocast():
+                    logits = classifier(inputs)
+                loss = loss_of(logits, labels)
+                optimizer.zero_grad()
+                loss.backward()
+                meter.add(loss, logits, labels, float(schedule.get_last_lr()[0]))
+                optimizer.step()
+                schedule.step()
+                bar.update(len(labels))
+                if len(meter.losses) % CHECK_EVERY_STEPS == 0:
+                    bar.set_postfix(loss=f"{meter.check():.4f}")
+        epoch = meter.end(classifier, validation)
+        state.add(epoch, meter.losses)
+        on_epoch(epoch)
+        if checkpoint:
+            state.save(checkpoint)
+
+    return state.result(device)

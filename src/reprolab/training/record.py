@@ -1,0 +1,115 @@
+"""What a training leaves behind, as types: its epochs, its result, and the rows of its files.
+
+Without PyTorch, so that who only reads these files starts fast.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from reprolab.core.files import Record
+
+if TYPE_CHECKING:
+    from reprolab.models.classifier import Classifier, Weights
+    from reprolab.training.device import Device
+
+PartName = Literal["train", "validation"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Cross-entropy, accuracy, and F1 as the classes' unweighted mean."""
+
+    loss: float
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Scores after one epoch; those of training are taken as its batches go by."""
+
+    number: int
+    train: Scores
+    validation: Scores | None
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The trained classifier of one seed, every epoch, the best one, whose weights it has, the loss of every step, and
+    the weights by epoch where the experiment asks for them."""
+
+    classifier: "Classifier"
+    device: "Device"
+    epochs: list[Epoch]
+    best: Epoch
+    losses: list[float]
+    snapshots: "dict[int, Weights]"
+
+
+class CurvePoint(Record):
+    """A row of `curves.csv`: the scores of one seed on one part after one epoch."""
+
+    made_by: ClassVar[str] = "dvc repro -f train@{folder}"
+
+    seed: int
+    epoch: int
+    part: PartName
+    loss: float
+    accuracy: float
+    macro_f1: float
+
+
+class StepLoss(Record):
+    """A row of `steps.csv`: the loss of one batch; steps are counted through the whole training."""
+
+    made_by: ClassVar[str] = "dvc repro -f train@{folder}"
+
+    seed: int
+    step: int
+    loss: float
+
+
+class TrainRecord(Record):
+    """`train.json`: scores at the best epochs, as means over the seeds with their standard deviation, and what the
+    training took, all seeds together."""
+
+    made_by: ClassVar[str] = "dvc repro -f train@{folder}"
+
+    train_loss: float
+    train_loss_std: float | None = None
+    train_accuracy: float
+    train_accuracy_std: float | None = None
+    train_macro_f1: float
+    train_macro_f1_std: float | None = None
+    validation_loss: float | None = None
+    validation_loss_std: float | None = None
+    validation_accuracy: float | None = None
+    validation_accuracy_std: float | None = None
+    validation_macro_f1: float | None = None
+    validation_macro_f1_std: float | None = None
+    best_epochs: list[int]
+    seconds: float
+    images_per_second: int
+    device: str
+    precision: str
+
+    def best_scores(self) -> dict[str, float]:
+        """Those on the training and the validation part."""
+        return self.model_dump(exclude={"best_epochs", "seconds", "images_per_second", "device", "precision"})
+
+
+def mean_and_deviation(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score over the seeds; with several seeds also the sample standard deviation."""
+    summary = {}
+    for name in next(iter(scores.values())):
+        values = np.array([score[name] for score in scores.values()])
+        summary[name] = round(float(values.mean()), 6)
+        if len(values) > 1:
+            summary[f"{name}_std"] = round(float(values.std(ddof=1)), 6)
+    return summary
