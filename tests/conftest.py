@@ -1,17 +1,37 @@
-"""Small real data and a private workspace for every test."""
+"""A private workspace for every test, and what takes seconds to set up."""
 
+import os
+import runpy
+import signal
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
 
-import numpy as np
 import pytest
+import torch
 
-from reprolab.config import SplitConfig
-from reprolab.data.sources import SourceData
-from reprolab.data.splits import make_split, save_split
-from reprolab.tracking import Run, Store
+from reprolab.core.config import SplitConfig
+from reprolab.data.split import make_split, save_split
+from tests.factories import REPOSITORY, make_source, use
 
-REPOSITORY = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from reprolab.tracking.store import Store
+
+# On data this small more threads are slower, and processes side by side would fight over the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
 
 
 @pytest.fixture(autouse=True)
@@ -21,19 +41,6 @@ def private_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("REPROLAB_DEVICE", "cpu")
-
-
-def make_source(per_class: int = 20, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 3) -> SourceData:
-    """Images of `classes` that a small network can tell apart: noise, brighter in the class's own rows."""
-    generator = np.random.default_rng(0)
-    labels = np.arange(classes).repeat(per_class)
-    images = generator.integers(0, 100, (2 * len(labels), *shape), dtype=np.uint8)
-    both = np.concatenate([labels, labels])
-    for index, label in enumerate(both):
-        images[index, :, 2 * label : 2 * label + 2] += 150
-    half = len(labels)
-    names = tuple(f"class {index}" for index in range(classes))
-    return SourceData(images[:half], labels, images[half:], labels, names, "official")
 
 
 @pytest.fixture
@@ -46,20 +53,75 @@ def split_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def use(folder: Path, patch: pytest.MonkeyPatch, uri: str = "") -> Path:
-    """Make `folder/root` the repository's root, and an empty folder beside it the working directory."""
-    for name in ("root", "elsewhere"):
-        (folder / name).mkdir(exist_ok=True)
-    patch.setenv("DVC_ROOT", str(folder / "root"))
-    patch.chdir(folder / "elsewhere")
-    # An empty one is none. MLflow sets it for its children; the patch takes it away again.
-    patch.setenv("MLFLOW_TRACKING_URI", uri)
-    return folder / "root"
+@pytest.fixture
+def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]]:
+    """Run a stage's script in this process, in the temporary folder; its exit status comes back."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(name: str, *arguments: str) -> object:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"), run_name="__main__")
+        return ended.value.code
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+# Where data come from
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only 127.0.0.1 answers."""
+    urlopen = urllib.request.urlopen
+
+    def local_urlopen(request: urllib.request.Request, *arguments: Any, **options: Any) -> Any:
+        if not request.host.startswith("127.0.0.1:"):
+            raise URLError("no network")
+        return urlopen(request, *arguments, **options)
+
+    monkeypatch.setattr(urllib.request, "urlopen", local_urlopen)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that `REPROLAB_MIRROR` names."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    monkeypatch.setenv("REPROLAB_MIRROR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server(mirror: Path) -> Iterator[str]:
+    """Where the mirror is served over HTTP."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(mirror))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """An empty folder named target."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+# Tracking
 
 
 @pytest.fixture(scope="module")
 def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds a root with MLflow's files, which take seconds to set up."""
+    from reprolab.tracking.store import Store
+
     folder = tmp_path_factory.mktemp("initialised")
     with pytest.MonkeyPatch.context() as patch:
         use(folder, patch)
@@ -73,11 +135,8 @@ def root(initialised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(root: Path, request: pytest.FixtureRequest) -> Store:
+def store(root: Path, request: pytest.FixtureRequest) -> "Store":
     """A data set of its own for each test."""
+    from reprolab.tracking.store import Store
+
     return Store(request.node.name)
-
-
-def stored(run: Run) -> Any:
-    """The run as MLflow has it."""
-    return run.store.call("get_run", run.id)

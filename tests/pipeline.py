@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.conftest import REPOSITORY
+from tests.factories import REPOSITORY
 
 
 class Pipeline:

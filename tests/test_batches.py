@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reprolab.config import Input
+from reprolab.core.config import Input
 from reprolab.data.batches import Batches, random_crop, random_flip
-from reprolab.data.splits import Part
+from reprolab.data.parts import Part
 
 AUGMENTED = Input(crop_padding=2, flip=True)
 
@@ -84,7 +84,7 @@ def test_seed_alone_decides_order_and_augmentation() -> None:
 @pytest.mark.parametrize(
     ("augmentation", "places"), [(Input(), 1), (Input(crop_padding=1), 9), (Input(flip=True), 2), (AUGMENTED, 50)]
 )
-def test_batches_are_augmented_as_asked_and_the_examples_kept(augmentation: Input, places: int) -> None:
+def test_batches_are_augmented_as_asked_and_the_examples_stay_as_they_are(augmentation: Input, places: int) -> None:
     part = Part(noise(1).repeat(1000, 1, 1, 1).numpy(), np.arange(1000))
     before = part.inputs.copy()
     torch.manual_seed(0)

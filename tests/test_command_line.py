@@ -1,4 +1,4 @@
-"""`reprolab check` tells what can be wrong before a stage runs; `reprolab prune` removes what is left over."""
+"""The command `reprolab`: what each subcommand prints, refuses and leaves behind."""
 
 import shutil
 from pathlib import Path
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from reprolab.__main__ import main, prune
-from tests.conftest import REPOSITORY
-from tests.test_pages import tiny_params
+from reprolab.cli import prune
+from reprolab.cli.main import main
+from reprolab.core.config import Experiment, load_params
+from reprolab.core.files import read_yaml
+from tests.factories import REPOSITORY, make_params
 
 
 @pytest.fixture
@@ -31,18 +33,18 @@ def replace(path: Path, old: str, new: str) -> None:
 def checked(capsys: pytest.CaptureFixture[str]) -> tuple[Any, str, str]:
     with pytest.raises(SystemExit) as exit_:
         main()
-    told = capsys.readouterr()
-    return exit_.value.code, told.out, told.err
+    printed = capsys.readouterr()
+    return exit_.value.code, printed.out, printed.err
 
 
-def test_the_repository_has_no_mistake(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_repository_has_no_error(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = checked(capsys)
     assert (code, err) == (0, "")
-    assert out.endswith("no mistake found\n")
+    assert out.endswith("no error found\n")
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
         ("params.yaml", "name: mlp", "name: mpl", "experiments.digits-mlp.model.name: unknown name 'mpl'"),
         ("params.yaml", "hidden: [64]", "width: 64", "experiments.digits-mlp.model.width: unknown option of 'mlp'"),
@@ -53,30 +55,41 @@ def test_the_repository_has_no_mistake(files: Path, capsys: pytest.CaptureFixtur
             "experiments.digits100-finetuned.model.name: 'nin' has no ImageNet weights; allowed: alexnet,",
         ),
         ("params.yaml", "{name: digits}", "{name: digits, size: 8}", "datasets.digits.source.size: unknown option"),
-        ("params.yaml", "dataset: cifar10", "dataset: mnist", "datasets.cifar10: no experiment has `dataset: cifar10`"),
         (
             "params.yaml",
-            "studies:",
-            "studies:\n  none: {title: t, dataset: digits, experiments: [digits-mpl]}",
-            "studies.none.experiments: no experiment of digits 'digits-mpl' (did you mean 'digits-mlp'?)",
+            "\n    dataset: iris",
+            "\n    dataset: wine",
+            "comparisons.iris: no experiment has `dataset: iris`",
         ),
         (
             "params.yaml",
-            "studies:",
-            "studies:\n  none: {title: t, dataset: digit, experiments: [digits-mlp]}",
-            "studies.none.dataset: unknown data set 'digit' (did you mean 'digits'?)",
+            "  digits: {dataset: digits}",
+            "  digits: {dataset: digits, experiments: [digits-mpl]}",
+            "comparisons.digits.experiments: no experiment of digits 'digits-mpl' (did you mean 'digits-mlp'?)",
+        ),
+        (
+            "params.yaml",
+            "  digits: {dataset: digits}",
+            "  digits: {dataset: digit}",
+            "comparisons.digits.dataset: unknown data set 'digit' (did you mean 'digits'?)",
+        ),
+        (
+            "params.yaml",
+            "optimizer: {name: adam, lr: 0.006}",
+            "optimizer: {name: adam, lr: 0}",
+            "experiments.digits-mlp.training.optimizer.lr: found 0; it should be greater than 0",
         ),
         ("data/baselines.csv", "mlp-512,parameters", "mlp-512,size", "line 17: unknown metric 'size'"),
         ("data/baselines.csv", "digits,digits-mlp", "digits,digit-mlp", "digit-mlp: params.yaml has no such"),
     ],
 )
-def test_a_mistake_is_told(
-    files: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str, told: str
+def test_an_error_is_reported(
+    files: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str, message: str
 ) -> None:
     replace(files / name, old, new)
     code, out, err = checked(capsys)
     assert (code, out) == (1, "")
-    assert err.startswith("error: ") and told in err
+    assert err.startswith("error: ") and message in err
 
 
 def test_results_of_a_removed_experiment_are_noted(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +97,7 @@ def test_results_of_a_removed_experiment_are_noted(files: Path, capsys: pytest.C
     assert "note: metrics/digits/old is left over" in checked(capsys)[1]
 
 
-@pytest.mark.parametrize("left", ["studies/old.json", "costs/old-layers.csv", "comparison/old.md"])
+@pytest.mark.parametrize("left", ["comparison/old.json", "costs/old-layers.csv", "comparison/old.md"])
 def test_files_of_a_removed_entry_are_noted(files: Path, capsys: pytest.CaptureFixture[str], left: str) -> None:
     path = files / "metrics" / left
     path.parent.mkdir(parents=True)
@@ -96,32 +109,60 @@ def test_prune_removes_leftovers_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    params = tiny_params()
+    experiments = {"small": {}, "large": {}, "third": {"dataset": "mnist"}}
+    params = make_params(experiments, {"digits": {"dataset": "digits"}, "width": {"dataset": "digits"}})
     kept = [Path("data/splits/old/train.bin"), Path("models/.gitignore"), Path("metrics/costs/.gitignore")]
     kept += [Path("models/random/file"), Path("models/imagenet/file")]
-    kept += [Path("metrics/comparison") / f"digits.{ending}" for ending in ("json", "md", "png")]
-    kept += [Path("metrics/studies") / f"width.{ending}" for ending in ("json", "md", "png")]
+    for name in ("digits", "width"):
+        kept += [Path("metrics/comparison") / file for file in (f"{name}.json", f"{name}.md", f"{name}/accuracy.png")]
     kept += [Path("metrics/costs/small.json"), Path("metrics/costs/small-layers.csv")]
     kept += [
         Path("metrics") / experiment.dataset / name / "test.json" for name, experiment in params.experiments.items()
     ]
     kept += [Path(folder) / name / "file" for folder in ("models", "figures") for name in params.experiments]
-    # third is an experiment, but not one of digits; "small-layers" and "digits" are none.
-    files = ["comparison/old.json", "costs/digits.json", "costs/old-layers.csv", "costs/old.json"]
-    files += ["costs/small-layers.json", "studies/old.md"]
-    folders = [Path("metrics/old")]
-    rest = [Path("models/old"), Path("figures/old"), Path("figures/random"), Path("metrics/digits/third")]
-    rest += [Path("metrics/mnist/old"), Path(".reprolab/checkpoints")]
-    for path in [*kept, *(Path("metrics") / name for name in files), *(folder / "file" for folder in folders + rest)]:
+    # third is an experiment, but not one of digits, and digits is none.
+    old = [Path("metrics") / name for name in ("old", "digits/third", "mnist/old")]
+    old += [Path("metrics/comparison") / name for name in ("old.json", "old.md", "old")]
+    old += [Path("metrics/costs") / name for name in ("digits.json", "old-layers.csv", "old.json", "small-layers.json")]
+    old += [Path("models/old"), Path("figures/old"), Path("figures/random"), Path(".reprolab/checkpoints")]
+    for path in [*kept, *(path if path.suffix else path / "file" for path in old)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    old = folders + [Path("metrics") / name for name in files] + rest
-    prune(params)
+    prune.run(params)
     assert capsys.readouterr().out == "".join(f"removed {path}\n" for path in old) + f"{len(old)} removed\n"
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in kept)
-    prune(params)
+    prune.run(params)
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_show_prints_an_experiment_ready_to_paste(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["reprolab", "show", "lenet5-classic"])
+    code, shown, _ = checked(capsys)
+    assert code == 0
+    pasted = files / "pasted.yaml"
+    pasted.write_text(shown)
+    content = read_yaml(pasted)["lenet5-classic"]
+    assert content["model"] == {"name": "lenet5", "activation": "tanh", "pooling": "average", "padding": 0}
+    assert content["training"]["optimizer"] == {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+    assert content["training"]["loss"] == {"name": "cross_entropy"}
+    assert content["freeze"] == "none"
+    text = (files / "params.yaml").read_text()
+    start = text.index("  lenet5-classic:")
+    end = text.index("  lenet5-relu:")
+    (files / "params.yaml").write_text(text[:start] + shown + text[end:])
+    assert load_params().experiment("lenet5-classic") == Experiment.model_validate(content)
+
+
+def test_show_refuses_an_unknown_experiment(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["reprolab", "show", "lenet5-clasic"])
+    code, out, err = checked(capsys)
+    assert (code, out) == (1, "")
+    assert "unknown experiment 'lenet5-clasic' (did you mean 'lenet5-classic'?)" in err
 
 
 def test_results_writes_the_pages(

@@ -3,18 +3,18 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from reprolab.classifier import ModelInfo, build_classifier, load_classifier, predict, save_model
-from reprolab.config import IMAGENET, RANDOM, Experiment, load_params
-from reprolab.data.splits import Part, SplitInfo, TrainingData
-from reprolab.device import Device
-from reprolab.initial import initial_weights
-from reprolab.models import FitsItself, imagenet_weights
-from reprolab.training import fit
-from tests.conftest import REPOSITORY
+from reprolab.core.config import IMAGENET, RANDOM, Experiment, Model, Schedule, load_params
+from reprolab.models.build import FitsItself, imagenet_weights
+from reprolab.models.classifier import predict
+from reprolab.models.folder import load_classifier
+from reprolab.models.pretrained import load_pretrained
+from reprolab.training.checkpoint import TrainingState
+from reprolab.training.outputs import save_model
+from reprolab.training.run import train
+from tests.factories import REPOSITORY, make_model_info, make_split_info, make_training_data, save_untrained
 
 PARAMS = load_params(REPOSITORY / "params.yaml")
 SHAPES: dict[str, tuple[tuple[int, ...], int]] = {
@@ -29,51 +29,38 @@ SHAPES: dict[str, tuple[tuple[int, ...], int]] = {
 }
 
 
-def stand_in(dataset: str) -> TrainingData:
-    """Four random examples of the data set's shape."""
-    shape, classes = SHAPES[dataset]
-    generator = np.random.default_rng(0)
-    inputs = (
-        generator.integers(0, 256, (4, *shape), dtype=np.uint8)
-        if len(shape) == 3
-        else generator.random((4, *shape), dtype=np.float32)
-    )
-    labels = np.arange(4) % classes
-    statistics = [0.5] * shape[0]
-    names = [str(index) for index in range(classes)]
-    info = SplitInfo(dataset, "official", names, list(shape), statistics, statistics, {}, {})
-    return TrainingData(info, Part(inputs, labels), Part(inputs, labels))
-
-
 def of_two_steps(experiment: Experiment) -> Experiment:
-    training = experiment.training.model_copy(
-        update={"epochs": 1, "batch_size": 2, "schedule": None, "seeds": (0,), "data": "train"}
-    )
-    return experiment.model_copy(update={"training": training})
+    """On four examples."""
+    brief = {"epochs": 1, "batch_size": 2, "schedule": Schedule(name="constant"), "seeds": (0,), "data": "train"}
+    return experiment.model_copy(update={"training": experiment.training.model_copy(update=brief)})
 
 
-def provide_start(name: str, data: TrainingData, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def provide_imagenet(model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a file in the place of ImageNet's weights."""
+    import torchvision
+
+    entry = imagenet_weights(model)
+    cache = folder / "torch" / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
+    with torch.device("meta"):
+        network = torchvision.models.get_model(f"{model.name}{model.options.get('depth', '')}")
+    number = torch.tensor(0.01)  # one for all weights, so that the file is small
+    torch.save({name: number.expand(value.shape) for name, value in network.state_dict().items()}, cache / "w.pth")
+    with (cache / "w.pth").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    (cache / "w.pth").rename(cache / f"x-{digest[:8]}.pth")
+    monkeypatch.setattr(type(entry), "url", f"http://127.0.0.1:9/x-{digest[:8]}.pth", raising=False)
+
+
+def provide_start(experiment: Experiment, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What `init_from` names: another experiment with random weights, or a file in the place of ImageNet's."""
-    experiment = PARAMS.experiment(name)
     if experiment.init_from == IMAGENET:
-        entry = imagenet_weights(experiment.model)
-        network = {"alexnet": "alexnet", "resnet": f"resnet{experiment.model.options.get('depth')}"}
-        import torchvision
-
-        cache = folder / "torch" / "hub" / "checkpoints"
-        cache.mkdir(parents=True)
-        monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
-        torch.save(torchvision.models.get_model(network[experiment.model.name]).state_dict(), cache / "weights.pth")
-        with (cache / "weights.pth").open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        (cache / "weights.pth").rename(cache / f"x-{digest[:8]}.pth")
-        monkeypatch.setattr(type(entry), "url", f"http://127.0.0.1:9/x-{digest[:8]}.pth", raising=False)
+        provide_imagenet(experiment.model, folder, monkeypatch)
     elif experiment.init_from != RANDOM:
         donor = PARAMS.experiment(experiment.init_from)
-        seed = donor.training.seeds[0]
-        info = stand_in(donor.dataset).info
-        donors = {seed: build_classifier(donor, info)}
-        save_model(folder / experiment.init_from, ModelInfo.of(experiment.init_from, donor, info, "hash"), donors)
+        info = make_model_info(donor, make_split_info(*SHAPES[donor.dataset]))
+        save_untrained(folder / experiment.init_from, info, donor.training.seeds[:1])
     return folder / experiment.init_from
 
 
@@ -81,18 +68,19 @@ def provide_start(name: str, data: TrainingData, folder: Path, monkeypatch: pyte
 def test_two_steps_and_the_same_scores_after_save_and_load(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REPROLAB_PRECISION", "float32")
+    monkeypatch.setattr(TrainingState, "save", lambda *_: None)  # half a gigabyte; test_training.py is about them
     experiment = of_two_steps(PARAMS.experiment(name))
-    data = stand_in(experiment.dataset)
-    torch.manual_seed(0)
-    start = provide_start(name, data, tmp_path, monkeypatch)
-    initial = initial_weights(experiment, start)
-    assert (initial is None) == (experiment.init_from == RANDOM)
-    fitted = fit(experiment, data, 0, Device("cpu", "float32"), tmp_path / "run.pt", initial=initial)
-    by_library = isinstance(fitted.classifier.network, FitsItself)
-    assert len(fitted.losses) == (1 if by_library else 2)
-    assert fitted.history[0].train["loss"] > 0
+    shape, classes = SHAPES[experiment.dataset]
+    data = make_training_data(shape, classes)
+    pretrained = load_pretrained(experiment, provide_start(experiment, tmp_path, monkeypatch))
+    assert (pretrained is None) == (experiment.init_from == RANDOM)
+    fit = train(experiment, data, pretrained, 0, tmp_path / "run.pt")
+    by_library = isinstance(fit.classifier.network, FitsItself)
+    assert len(fit.losses) == (1 if by_library else 2)
+    assert fit.epochs[0].train.loss > 0
     inputs = torch.from_numpy(data.train.inputs)
-    logits = predict(fitted.classifier, inputs)
-    assert logits.shape == (4, SHAPES[experiment.dataset][1]) and logits.isfinite().all()
-    save_model(tmp_path / name, ModelInfo.of(name, experiment, data.info, "hash"), {0: fitted.classifier})
+    logits = predict(fit.classifier, inputs)
+    assert logits.shape == (4, classes) and logits.isfinite().all()
+    save_model(tmp_path / name, make_model_info(experiment, data.info, name), {0: fit})
     assert torch.equal(predict(load_classifier(tmp_path / name, 0), inputs), logits)

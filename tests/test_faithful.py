@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reprolab.data.sources import SourceData
-from reprolab.data.sources.mnist import load
-from reprolab.models.lenet5 import build
-from tests.conftest import REPOSITORY
+from reprolab.architectures.lenet5 import build
+from reprolab.data.fetch import SourceData
+from reprolab.sources.mnist import load
+from tests.factories import REPOSITORY
 
 RAW = REPOSITORY / "data" / "raw" / "mnist"
 
@@ -48,7 +48,7 @@ def test_the_sheet_s_first_epoch_to_four_digits() -> None:
         loss = F.cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
         right += int((logits.argmax(1) == labels).sum())
     assert round(sum(losses) / len(losses), 4) == 0.5815
     assert round(right / 60_000, 4) == 0.8415

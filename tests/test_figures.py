@@ -12,55 +12,35 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from reprolab.figures import (
-    classes_figure,
-    comparison_figure,
-    confusion_figure,
-    curves_figure,
-    loss_figure,
-    save_figure,
-    study_figure,
-)
+from reprolab.evaluation.figures import classes_figure, confusion_figure, curves_figure, loss_figure, save_figure
+from reprolab.evaluation.record import ConfusionRow
+from reprolab.reports.figures import comparison_figure, learning_figure
+from reprolab.reports.record import ComparisonRow
+from reprolab.training.record import CurvePoint, PartName, StepLoss
+from tests.result_factories import make_class_row, make_row
 
 
-def curve_row(seed: int, epoch: int, part: str, score: float) -> dict[str, str]:
-    return {
-        "seed": str(seed),
-        "epoch": str(epoch),
-        "part": part,
-        "loss": str(score),
-        "accuracy": str(score / 10),
-        "macro_f1": str(score / 100),
-    }
+def point(seed: int, epoch: int, part: PartName, score: float) -> CurvePoint:
+    return CurvePoint(seed=seed, epoch=epoch, part=part, loss=score, accuracy=score / 10, macro_f1=score / 100)
 
 
-def confusion_row(actual: str, predicted: str, count: int, share: float) -> dict[str, Any]:
-    return {"actual": actual, "predicted": predicted, "count": count, "share": share}
+def confusion_row(actual: str, predicted: str, count: int, share: float) -> ConfusionRow:
+    return ConfusionRow(actual=actual, predicted=predicted, count=count, share=share)
 
 
-def comparison_row(experiment: str, accuracy: float | None, published: float | None) -> dict[str, Any]:
-    low, high = (accuracy - 0.01, accuracy + 0.02) if accuracy else (None, None)
-    return {
-        "experiment": experiment,
-        "accuracy": accuracy,
-        "low": low,
-        "high": high,
-        "published_accuracy": published,
-        "stand_in": False,
-    }
+def comparison_row(experiment: str, accuracy: float | None, published: float | None, **values: Any) -> ComparisonRow:
+    measured = {"accuracy": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.02} if accuracy else {}
+    return make_row(experiment, published_accuracy=published, **measured, **values)
 
 
-def loss_rows(seed: int, losses: Iterable[float]) -> list[dict[str, str]]:
-    return [{"seed": str(seed), "step": str(step), "loss": str(loss)} for step, loss in enumerate(losses, 1)]
+def step_losses(seed: int, losses: Iterable[float]) -> list[StepLoss]:
+    return [StepLoss(seed=seed, step=step, loss=loss) for step, loss in enumerate(losses, 1)]
 
 
-def class_row(name: str, images: int, recall: float) -> dict[str, Any]:
-    return {"class": name, "images": images, "recall": recall}
-
-
+PARTS: dict[PartName, int] = {"train": 0, "validation": 5}
 CURVES = [
-    curve_row(seed, epoch, part, seed + epoch + offset)
-    for part, offset in {"train": 0, "validation": 5}.items()
+    point(seed, epoch, part, seed + epoch + offset)
+    for part, offset in PARTS.items()
     for seed in (0, 2)
     for epoch in (1, 2, 3)
 ]
@@ -76,15 +56,15 @@ COMPARISON = [
     comparison_row("published", None, 0.97),
     comparison_row("nothing", None, None),
 ]
-CLASSES = [class_row("cat", 30, 0.95), class_row("dog", 10, 0.91), class_row("emu", 0, 0.0)]
-STUDY = {"linear": [row for row in CURVES if row["seed"] == "0"], "later": None, "deep": CURVES}
+CLASSES = [make_class_row("cat", 30, 0.95), make_class_row("dog", 10, 0.91), make_class_row("emu", 0, 0.0)]
+LEARNING = {"linear": [row for row in CURVES if row.seed == 0], "later": None, "deep": CURVES}
 FIGURES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: curves_figure("mlp", CURVES),
     "confusion": lambda: confusion_figure("mlp", CONFUSION),
     "comparison": lambda: comparison_figure("digits", COMPARISON),
-    "loss": lambda: loss_figure("mlp", loss_rows(4, 10 / np.arange(1, 201)) + loss_rows(5, [99.0])),
+    "loss": lambda: loss_figure("mlp", step_losses(4, 10 / np.arange(1, 201)) + step_losses(5, [99.0])),
     "classes": lambda: classes_figure("mlp", CLASSES),
-    "study": lambda: study_figure("depth", STUDY),
+    "learning": lambda: learning_figure("depth", LEARNING),
 }
 
 
@@ -137,7 +117,7 @@ def test_curves_have_an_axis_for_each_score() -> None:
 
 @pytest.mark.parametrize(("axis", "scale"), [(0, 1), (1, 0.1), (2, 0.01)])
 def test_curves_show_each_seed_and_the_mean(axis: int, scale: float) -> None:
-    lines: Mapping[str, list[list[float]]] = {"train": [], "validation": []}
+    lines: dict[str, list[list[float]]] = {"train": [], "validation": []}
     for line in FIGURES["curves"]().axes[axis].lines:
         assert list(line.get_xdata()) == [1, 2, 3]  # type: ignore[arg-type]
         part = {"tab:blue": "train", "tab:orange": "validation"}[str(line.get_color())]
@@ -149,7 +129,7 @@ def test_curves_show_each_seed_and_the_mean(axis: int, scale: float) -> None:
 
 
 def test_curves_of_one_seed_without_validation_are_one_line() -> None:
-    figure = curves_figure("mlp", [row for row in CURVES if (row["seed"], row["part"]) == ("2", "train")])
+    figure = curves_figure("mlp", [row for row in CURVES if row.seed == 2 and row.part == "train"])
     assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
     assert legend_entries(figure) == {"train"}
 
@@ -184,15 +164,14 @@ def test_confusion_has_a_row_and_a_column_for_each_of_many_long_names() -> None:
 def test_comparison_is_labelled_and_says_what_was_not_run() -> None:
     figure = FIGURES["comparison"]()
     (axes,) = figure.axes
-    assert axes.get_xlabel() == "test accuracy"
-    assert axes.get_title() == "digits"
-    names = ["measured", "unpublished", "published (not run)", "nothing (not run)"]
-    assert tick_labels(axes.yaxis) == names
+    assert (axes.get_title(), axes.get_xlabel()) == ("digits", "test accuracy")
+    assert tick_labels(axes.yaxis) == ["measured", "unpublished", "published (not run)", "nothing (not run)"]
     assert legend_entries(figure) == {"measured, 95 % interval", "published"}
 
 
 def test_comparison_explains_its_signs_only_where_it_has_them() -> None:
-    figure = comparison_figure("digits", [{**row, "stand_in": True, "provenance": "copy"} for row in COMPARISON[1:2]])
+    figure = comparison_figure("digits", [comparison_row("unpublished", 0.8, None, stand_in=True, provenance="copy")])
+    assert tick_labels(figure.axes[0].yaxis) == ["unpublished †"]
     assert figure.axes[0].get_xlabel() == "test accuracy   († on a copy)"
     assert legend_entries(figure) == {"measured, 95 % interval"}
 
@@ -224,8 +203,7 @@ def test_loss_shows_the_first_seed_s_steps_and_their_moving_average() -> None:
 def test_loss_is_labelled() -> None:
     figure = FIGURES["loss"]()
     (axes,) = figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss")
-    assert axes.get_title() == "mlp, seed 4: training loss"
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("mlp, seed 4: training loss", "step", "loss")
     assert legend_entries(figure) == {"each step", "moving average of 60 steps"}
 
 
@@ -235,16 +213,16 @@ def test_loss_is_labelled() -> None:
     ids=["little change", "great change", "zeros"],
 )
 def test_loss_is_logarithmic_where_that_is_legible(losses: Iterable[float], scale: str) -> None:
-    assert loss_figure("mlp", loss_rows(0, losses)).axes[0].get_yscale() == scale
+    assert loss_figure("mlp", step_losses(0, losses)).axes[0].get_yscale() == scale
 
 
 def test_one_lucky_step_does_not_squeeze_the_loss() -> None:
-    low, high = loss_figure("mlp", loss_rows(0, [1e-12, *np.geomspace(2, 0.01, 300)])).axes[0].get_ylim()
+    low, high = loss_figure("mlp", step_losses(0, [1e-12, *np.geomspace(2, 0.01, 300)])).axes[0].get_ylim()
     assert low > 1e-4 and high > 2
 
 
 def test_loss_of_few_steps_has_no_moving_average() -> None:
-    figure = loss_figure("mlp", loss_rows(0, [2.0, 1.0]))
+    figure = loss_figure("mlp", step_losses(0, [2.0, 1.0]))
     assert legend_entries(figure) == {"each step"}
     assert len(figure.axes[0].lines) == 1
 
@@ -264,7 +242,8 @@ def test_classes_show_the_accuracy_of_each_from_the_top_down() -> None:
     ("recalls", "low"), [([1.0, 0.9], 0.85), ([1.0, 1.0], 0.99), ([1.0, 0.0], 0.0), ([0.3], 0.0), ([0.999], 0.99)]
 )
 def test_classes_are_zoomed_to_the_lowest(recalls: list[float], low: float) -> None:
-    axes = classes_figure("mlp", [class_row(str(index), 5, recall) for index, recall in enumerate(recalls)]).axes[0]
+    rows = [make_class_row(str(index), 5, recall) for index, recall in enumerate(recalls)]
+    (axes,) = classes_figure("mlp", rows).axes
     left, right = axes.get_xlim()
     assert left == pytest.approx(low, abs=0.011) and f"starts at {left:g}" in axes.get_xlabel()
     assert left < min(recalls) or left == 0
@@ -276,8 +255,8 @@ def panels(figure: Figure) -> list[list[Axes]]:
     return [figure.axes[start : start + columns] for start in range(0, len(figure.axes), columns)]
 
 
-def test_study_has_a_column_for_each_experiment_and_a_row_for_each_score() -> None:
-    figure = FIGURES["study"]()
+def test_learning_has_a_column_for_each_experiment_and_a_row_for_each_score() -> None:
+    figure = FIGURES["learning"]()
     rows = panels(figure)
     assert [row[0].get_ylabel() for row in rows] == ["loss", "macro-F1", "accuracy"]
     assert [axes.get_title() for axes in rows[0]] == ["linear", "later", "deep"]
@@ -286,8 +265,8 @@ def test_study_has_a_column_for_each_experiment_and_a_row_for_each_score() -> No
     assert figure.get_suptitle() == "depth (thin: each seed, bold: their mean)"
 
 
-def test_study_draws_the_scores_on_one_scale_a_row() -> None:
-    rows = panels(FIGURES["study"]())
+def test_learning_draws_the_scores_on_one_scale_a_row() -> None:
+    rows = panels(FIGURES["learning"]())
     for row, scale in zip(rows, (1, 0.01, 0.1), strict=True):
         assert len({axes.get_ylim() for axes in row}) == 1
         assert [len(axes.lines) for axes in row] == [2, 0, 6]
@@ -295,19 +274,19 @@ def test_study_draws_the_scores_on_one_scale_a_row() -> None:
         assert means == [[1, 2, 3], [6, 7, 8]]
 
 
-def test_study_marks_the_epochs_of_all_columns_or_of_none() -> None:
-    def markers(curves: dict[str, Any]) -> set[str]:
-        lines = [line for axes in study_figure("depth", curves).axes for line in axes.lines]
+def test_learning_marks_the_epochs_of_all_columns_or_of_none() -> None:
+    def markers(curves: Mapping[str, list[CurvePoint]]) -> set[str]:
+        lines = [line for axes in learning_figure("depth", curves).axes for line in axes.lines]
         return {str(line.get_marker()) for line in lines if line.get_label() == "train"}
 
-    long = [curve_row(0, epoch, "train", 1) for epoch in range(1, 32)]
+    long = [point(0, epoch, "train", 1) for epoch in range(1, 32)]
     assert markers({"short": CURVES}) == {"o"}
     assert markers({"short": CURVES, "long": long}) == {""}
 
 
-def test_study_says_what_was_not_run(tmp_path: Path) -> None:
-    assert [[[text.get_text() for text in axes.texts] for axes in row] for row in panels(FIGURES["study"]())] == [
+def test_learning_says_what_was_not_run(tmp_path: Path) -> None:
+    assert [[[text.get_text() for text in axes.texts] for axes in row] for row in panels(FIGURES["learning"]())] == [
         [[], ["not run"], []]
     ] * 3
-    save_figure(study_figure("depth", {"later": None}), tmp_path / "figure.png")
+    save_figure(learning_figure("depth", {"later": None}), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000

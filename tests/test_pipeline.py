@@ -16,6 +16,7 @@ from tests.pipeline import Pipeline
 LEARNING_RATE = "experiments.digits-mlp.training.optimizer.lr"
 MLP_STAGES = {"train@digits-mlp", "evaluate@digits-mlp", "compare@digits"}
 NOTHING: set[str] = set()
+COMPARISON = {"compare@digits"}
 ALL_STAGES = MLP_STAGES | {"download@digits", "split@digits", "train@digits-lenet5", "evaluate@digits-lenet5"}
 
 
@@ -43,24 +44,52 @@ def test_an_edit_runs_its_own_stages_and_taking_it_back_runs_none(pipeline: Pipe
     assert (pipeline.root / "metrics/comparison/digits.json").read_text() == before
 
 
+TRAININGS = {"train@digits-mlp", "train@digits-lenet5"}
+EVALUATIONS = {"evaluate@digits-mlp", "evaluate@digits-lenet5"}
+
+
 @pytest.mark.parametrize(
-    ("path", "stale"),
+    ("path", "old", "new", "stale"),
     [
-        ("src/reprolab/tracking.py", NOTHING),
-        ("src/reprolab/models/alexnet32.py", NOTHING),
-        ("src/reprolab/models/lenet5.py", {"train@digits-lenet5", "evaluate@digits-lenet5"}),
-        ("src/reprolab/data/splits.py", ALL_STAGES - {"download@digits", "compare@digits"}),
-        ("src/reprolab/comparison.py", {"compare@digits"}),
-        ("data/baselines.csv", {"compare@digits"}),
+        ("src/reprolab/tracking/runs.py", "SECONDS = 1.0", "SECONDS = 2.0", NOTHING),
+        ("src/reprolab/cli/check.py", "no error found", "no error", NOTHING),
+        ("src/reprolab/architectures/alexnet32.py", "dropout: float = 0.5", "dropout: float = 0.4", NOTHING),
+        ("src/reprolab/core/config.py", "crop_padding: NotNegative = 0", "crop_padding: NotNegative = 1",
+         ALL_STAGES - {"download@digits"}),
+        # Which optimizer or schedule an experiment uses is not in its dependencies: each could be.
+        ("src/reprolab/training/optimizers/adam.py", "= 0.0", "= 0.1", TRAININGS | EVALUATIONS | COMPARISON),
+        ("src/reprolab/training/schedules/one_cycle.py", "= 0.3", "= 0.2", TRAININGS | EVALUATIONS | COMPARISON),
+        ("src/reprolab/architectures/lenet5.py", '= "tanh"', '= "relu"',
+         {"train@digits-lenet5", "evaluate@digits-lenet5"}),
+        ("src/reprolab/sources/digits.py", "255 / 16", "254 / 16", {"download@digits", "split@digits"}),
+        ("src/reprolab/data/fetch.py", "SECONDS = 30", "SECONDS = 31", ALL_STAGES - COMPARISON),
+        ("src/reprolab/evaluation/figures.py", "WINDOW = 60", "WINDOW = 50", EVALUATIONS | COMPARISON),
+        ("src/reprolab/reports/comparison.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", COMPARISON),
+        ("data/baselines.csv", "accuracy,0.97,", "accuracy,0.96,", COMPARISON),
     ],
-)
-def test_an_edited_file_makes_stale_what_it_shapes(pipeline: Pipeline, path: str, stale: set[str]) -> None:
+    ids=lambda value: value if isinstance(value, str) and "/" in value else "",
+)  # fmt: skip
+def test_a_changed_default_makes_stale_what_uses_it_or_could(
+    pipeline: Pipeline, path: str, old: str, new: str, stale: set[str]
+) -> None:
     file = pipeline.root / path
     content = file.read_text()
-    file.write_text(content + "\n")
+    assert old in content
+    file.write_text(content.replace(old, new))
     status = json.loads(pipeline.run("dvc", "status", "--json", *sorted(ALL_STAGES)).stdout)
     file.write_text(content)
     assert set(status) == stale
+
+
+def test_what_is_no_python_file_makes_nothing_stale(pipeline: Pipeline) -> None:
+    files = [pipeline.root / "src/reprolab/training" / name for name in (".loop.py.swp", "__pycache__/loop.pyc")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+    status = json.loads(pipeline.run("dvc", "status", "--json", *sorted(ALL_STAGES)).stdout)
+    for file in files:
+        file.unlink()
+    assert status == {}
 
 
 def test_results_and_runs_are_complete(pipeline: Pipeline) -> None:
@@ -76,11 +105,11 @@ def test_results_and_runs_are_complete(pipeline: Pipeline) -> None:
     assert comparison[0]["accuracy"] == test["accuracy"]
     assert comparison[0]["published_accuracy"] == 0.97
     runs = {run["name"]: run for run in read_runs(pipeline)}
-    assert set(runs) == {"digits-mlp", "digits-lenet5", "comparison"}
+    assert set(runs) == {"digits-mlp", "digits-lenet5", "comparison digits"}
     assert {run["status"] for run in runs.values()} == {"FINISHED"}
     assert runs["digits-mlp"]["metrics"]["test_accuracy"] == pytest.approx(test["accuracy"])
     assert {"train_loss", "validation_accuracy", "test_macro_f1"} <= set(runs["digits-mlp"]["metrics"])
-    assert {"curves.png", "confusion.png"} <= set(runs["digits-mlp"]["artifacts"])
+    assert {"curves.png", "confusion.png", "experiment.yaml"} <= set(runs["digits-mlp"]["artifacts"])
     assert runs["digits-mlp"]["models"] == 1
     assert runs["digits-mlp"]["steps"] == [1, 2]
     assert runs["digits-mlp"]["tags"]["reprolab.git_dirty"] == "False"
@@ -117,7 +146,7 @@ def test_experiments_run_aside_and_are_tracked_at_the_root(pipeline: Pipeline) -
     table = pipeline.run("dvc", "exp", "show", "--csv").stdout
     assert "short" in table
     tracked = [run for run in read_runs(pipeline) if run["tags"].get("reprolab.dvc_experiment") == "short"]
-    assert {run["name"] for run in tracked} == {"digits-mlp", "comparison"}
+    assert {run["name"] for run in tracked} == {"digits-mlp", "comparison digits"}
     pipeline.run("dvc", "exp", "remove", "short")
 
 
@@ -132,7 +161,7 @@ def test_queued_experiments_run(pipeline: Pipeline) -> None:
     pipeline.run("dvc", "exp", "remove", "--queue", "queued", check=False)
 
 
-def test_dvc_tells_what_changed(pipeline: Pipeline) -> None:
+def test_dvc_shows_what_changed(pipeline: Pipeline) -> None:
     former = pipeline.set(LEARNING_RATE, 0.5)
     metrics = pipeline.root / "metrics/digits/digits-mlp/test.json"
     content = metrics.read_text()
@@ -153,7 +182,7 @@ def test_plots_show_curves_and_confusion(pipeline: Pipeline, tmp_path: Path) -> 
             assert f"metrics/digits/{experiment}/{plot}" in page
     assert "share of the actual class" in page
     images = {path.name for path in (tmp_path / "static").iterdir()}
-    assert {"workspace_figures_digits-mlp_curves.png", "workspace_metrics_comparison_digits.png"} <= images
+    assert {"workspace_figures_digits-mlp_curves.png", "workspace_metrics_comparison_digits_accuracy.png"} <= images
 
 
 def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -199,11 +228,11 @@ def runs_of(name: str, pipeline: Pipeline, status: str) -> int:
         ("train.py digits-mlp no/such/folder models/random {0} {0}", "no/such/folder/split.json is missing"),
         ("evaluate.py data/splits/digits no/such/model {0} {0}", "no/such/model/model.json is missing"),
         ("split.py digits no/such/raw {0}", "no/such/raw/digits.npz cannot be read"),
-        ("compare.py digits no/such/metrics data/baselines.csv {0}", "no/such/metrics is missing"),
-        ("compare.py digits metrics/digits no-such-file.csv {0}", "no-such-file.csv is missing"),
+        ("compare.py digits no/such/metrics data/baselines.csv {0} --dataset digits", "no/such/metrics is missing"),
+        ("compare.py digits metrics/digits no-such-file.csv {0} --dataset digits", "no-such-file.csv is missing"),
     ],
 )
-def test_a_missing_input_is_told_without_a_traceback(
+def test_a_missing_input_is_reported_without_a_traceback(
     pipeline: Pipeline, tmp_path: Path, command: str, expected: str
 ) -> None:
     script, *arguments = command.format(tmp_path / "output").split()
@@ -214,7 +243,24 @@ def test_a_missing_input_is_told_without_a_traceback(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_mistake_in_the_parameters_loses_nothing(pipeline: Pipeline) -> None:
+def test_an_unknown_device_leaves_a_finished_run_as_it_is(pipeline: Pipeline, tmp_path: Path) -> None:
+    before = read_runs(pipeline)
+    command = ["stages/train.py", "digits-mlp", "data/splits/digits", "models/random", str(tmp_path), str(tmp_path)]
+    found = pipeline.run("python", *command, check=False, PYTHONPATH="src", REPROLAB_DEVICE="cudax")
+    assert found.returncode == 1 and "REPROLAB_DEVICE: found 'cudax'; this machine has: " in found.stdout
+    assert read_runs(pipeline) == before
+
+
+def test_an_edited_comparison_is_made_anew(pipeline: Pipeline) -> None:
+    former = pipeline.set("comparisons.digits.curves", True)
+    assert pipeline.repro("compare@digits") == COMPARISON
+    assert (pipeline.root / "metrics/comparison/digits/curves.png").exists()
+    pipeline.set("comparisons.digits.curves", former)
+    assert pipeline.repro("compare@digits") == set()
+    assert not (pipeline.root / "metrics/comparison/digits/curves.png").exists()
+
+
+def test_an_error_in_the_parameters_loses_nothing(pipeline: Pipeline) -> None:
     former = pipeline.set(LEARNING_RATE, -1)
     found = pipeline.run("dvc", "repro", "compare@digits", check=False)
     assert found.returncode != 0

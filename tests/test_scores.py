@@ -1,14 +1,12 @@
-"""Scores against scikit-learn's, and the tables of an evaluation."""
-
-from dataclasses import replace
+"""Scores against scikit-learn's, and their means over the seeds."""
 
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics
 
-from reprolab.evaluation import Evaluation
-from reprolab.scores import class_scores, confusion_matrix, mean_and_deviation, score_logits
+from reprolab.training.record import mean_and_deviation
+from reprolab.training.scores import class_scores, confusion_matrix, score_logits
 
 CLASSES = 5
 # Which classes occur among the labels, and which among the predictions.
@@ -52,7 +50,7 @@ def test_score_logits_is_what_scikit_learn_says(labels_and_predictions: tuple[np
     logits[torch.arange(len(labels)), torch.from_numpy(predictions)] += 10
     scores = score_logits(logits, torch.from_numpy(labels))
     probabilities = logits.double().softmax(1).numpy()
-    assert scores == pytest.approx(
+    assert vars(scores) == pytest.approx(
         {
             "loss": metrics.log_loss(labels, probabilities, labels=range(CLASSES)),
             "accuracy": metrics.accuracy_score(labels, predictions),
@@ -73,58 +71,4 @@ def test_several_seeds_have_a_mean_and_a_sample_deviation() -> None:
         "accuracy_std": 0.1,
         "loss": 3.0,
         "loss_std": 2.645751,
-    }
-
-
-@pytest.fixture
-def evaluation() -> Evaluation:
-    """Two seeds on five images: four cats (three found by one seed, two by the other) and a dog, always found."""
-    return Evaluation(
-        scores={0: {"accuracy": 0.8}, 1: {"accuracy": 0.6}},
-        confusion=np.array([[5, 3], [0, 2]]),
-        classes=["cat", "dog"],
-        parameters=12,
-        trainable=7,
-        images=5,
-        images_per_second=1234.5,
-        classifiers={},
-        logits=torch.empty(5, 2),
-    )
-
-
-def test_class_rows_score_each_class_over_all_seeds(evaluation: Evaluation) -> None:
-    assert evaluation.class_rows() == [
-        {"class": "cat", "images": 4, "precision": 1.0, "recall": 0.625, "f1": 0.769231, "accuracy": 0.7},
-        {"class": "dog", "images": 1, "precision": 0.4, "recall": 1.0, "f1": 0.571429, "accuracy": 0.7},
-    ]
-
-
-def test_confusion_rows_hold_counts_and_shares_of_the_actual_class(evaluation: Evaluation) -> None:
-    rows = evaluation.confusion_rows()
-    assert rows == [
-        {"actual": "cat", "predicted": "cat", "count": 5, "share": 0.625},
-        {"actual": "cat", "predicted": "dog", "count": 3, "share": 0.375},
-        {"actual": "dog", "predicted": "cat", "count": 0, "share": 0.0},
-        {"actual": "dog", "predicted": "dog", "count": 2, "share": 1.0},
-    ]
-
-
-def test_shares_of_a_row_sum_to_one_and_of_an_absent_class_to_zero(evaluation: Evaluation) -> None:
-    confusion = np.random.default_rng(0).integers(0, 1000, (7, 7))
-    confusion[3] = 0
-    evaluation = replace(evaluation, confusion=confusion, classes=[str(index) for index in range(7)])
-    rows = evaluation.confusion_rows()
-    sums = np.array([row["share"] for row in rows]).reshape(7, 7).sum(1)
-    np.testing.assert_allclose(sums, [1, 1, 1, 0, 1, 1, 1], atol=7e-6)
-
-
-def test_summary_holds_the_means_and_what_they_are_from(evaluation: Evaluation) -> None:
-    assert evaluation.summary() == {
-        "accuracy": 0.7,
-        "accuracy_std": 0.141421,
-        "seeds": 2,
-        "images": 5,
-        "parameters": 12,
-        "trainable_parameters": 7,
-        "images_per_second": 1234,
     }

@@ -3,8 +3,7 @@
 import csv
 import hashlib
 import os
-import runpy
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,19 @@ import pytest
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import train_test_split
 
-from reprolab.config import Component, SplitConfig
-from reprolab.data.sources import digits, fetch_source, iris, load_source, points, wine
-from reprolab.data.splits import make_split
-from reprolab.errors import InputError
-from tests.conftest import REPOSITORY
+from reprolab.core.config import Source, SplitConfig
+from reprolab.core.errors import InputError
+from reprolab.data.fetch import fetch_source, load_source
+from reprolab.data.split import make_split
+from reprolab.sources import digits, iris, points, wine
+from tests.factories import REPOSITORY
 
 MIRRORED_WINE = REPOSITORY.parent / "shared" / "datasets" / "wine" / wine.FILE
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    folder = tmp_path / "target"
-    folder.mkdir()
-    return folder
-
-
 def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
-    fetch_source(Component(name="digits"), target)
-    data = load_source(Component(name="digits"), target)
+    fetch_source(Source(name="digits"), target)
+    data = load_source(Source(name="digits"), target)
     assert data.test_inputs is not None and data.test_labels is not None
     parts = train_test_split(*load_digits(return_X_y=True), test_size=0.5, shuffle=False)
     assert (data.train_inputs.shape, data.test_inputs.shape) == ((898, 1, 8, 8), (899, 1, 8, 8))
@@ -44,8 +37,8 @@ def test_digits_are_the_halves_of_scikit_learns_digits(target: Path) -> None:
 
 
 def test_iris_is_scikit_learns_table(target: Path) -> None:
-    fetch_source(Component(name="iris"), target)
-    data = load_source(Component(name="iris"), target)
+    fetch_source(Source(name="iris"), target)
+    data = load_source(Source(name="iris"), target)
     features, labels = load_iris(return_X_y=True)
     assert (data.train_inputs.dtype.name, data.train_labels.dtype.name) == ("float32", "int64")
     np.testing.assert_array_equal(data.train_inputs, features.astype(np.float32))
@@ -83,16 +76,15 @@ def test_altered_iris_is_refused(target: Path) -> None:
 
 
 @pytest.fixture
-def small_wine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small_wine(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The mirror holds a wine table of 40 rows with commas, and the source expects it."""
     generator = np.random.default_rng(0)
     rows = np.c_[generator.uniform(0, 20, (40, 10)).round(2), generator.uniform(8, 15, 40).round(4)]
     rows = np.c_[rows, np.arange(40) % 6 + 3]
     rows[3, wine.ALCOHOL] = 9.5667
-    path = tmp_path / "mirror" / "wine" / wine.FILE
-    path.parent.mkdir(parents=True)
+    path = mirror / "wine" / wine.FILE
+    path.parent.mkdir()
     write_wine(path, rows.tolist(), ",", csv.QUOTE_MINIMAL)
-    monkeypatch.setenv("REPROLAB_MIRROR", str(tmp_path / "mirror"))
     monkeypatch.setattr(wine, "SHAPE", rows.shape)
     monkeypatch.setattr(wine, "SHA256", hashlib.sha256(rows.tobytes()).hexdigest())
     return path
@@ -162,21 +154,21 @@ def test_damaged_wine_is_refused_when_fetched_and_when_read(
     whole = small_wine.read_text()
     assert change(whole) != whole
     small_wine.write_text(change(whole))
-    with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Mend or replace it where it came from"):
+    with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Repair or replace it where it came from"):
         wine.fetch(target)
     (target / wine.FILE).write_text(change(whole))
     with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Run `dvc repro -f download@target`"):
         wine.load(target)
 
 
-def test_missing_wine_is_told(target: Path) -> None:
+def test_missing_wine_is_reported(target: Path) -> None:
     with pytest.raises(InputError, match=rf"{wine.FILE} cannot be read.*Run `dvc repro -f download@target`"):
         wine.load(target)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_points_lie_in_the_unit_square_on_two_sides_of_a_line(seed: int, target: Path) -> None:
-    source = Component.model_validate({"name": "points", "examples": 200, "margin": 0.1, "seed": seed})
+    source = Source(name="points", examples=200, margin=0.1, seed=seed)
     fetch_source(source, target)
     data = load_source(source, target)
     assert (data.train_inputs.shape, data.train_inputs.dtype.name) == ((200, 2), "float32")
@@ -208,34 +200,34 @@ def test_points_are_the_same_each_time_and_others_with_another_seed(target: Path
         ("name: iris, seed: 0", "datasets.dots.source.seed: unknown option of 'iris'; allowed: none"),
     ],
 )
-def test_a_wrong_option_is_told_with_its_whole_key(
-    source: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_wrong_option_is_reported_with_its_whole_key(
+    source: str,
+    expected: str,
+    tmp_path: Path,
+    run_stage: Callable[..., object],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     dataset = f"{{source: {{{source}}}, split: {{test: 0.2, validation: 0.2, seed: 0}}}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\nexperiments: {{}}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["split", "dots", "raw", "split"])
-    with pytest.raises(InputError) as error:
-        runpy.run_path(str(REPOSITORY / "stages" / "split.py"))["main"]()
-    assert str(error.value).startswith(expected)
+    (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\nexperiments: {{}}\ncomparisons: {{}}\n")
+    assert run_stage("split", "dots", "raw", "split") == 1
+    assert capsys.readouterr().err.startswith(f"error: {expected}")
 
 
-def test_stages_cut_a_table_into_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_cut_a_table_into_parts(
+    tmp_path: Path, run_stage: Callable[..., object], capsys: pytest.CaptureFixture[str]
+) -> None:
     dataset = "{source: {name: iris}, split: {test: 0.2, validation: 0.2, seed: 42}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {dataset}}}\nexperiments: {{}}\n")
-    monkeypatch.chdir(tmp_path)
-    for stage, folders in (("download", ["raw"]), ("split", ["raw", "split"])):
-        monkeypatch.setattr(sys, "argv", [stage, "flowers", *folders])
-        runpy.run_path(str(REPOSITORY / "stages" / f"{stage}.py"))["main"]()
+    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {dataset}}}\nexperiments: {{}}\ncomparisons: {{}}\n")
+    assert run_stage("download", "flowers", "raw") == 0
+    assert run_stage("split", "flowers", "raw", "split") == 0
     assert sorted(path.name for path in (tmp_path / "split").iterdir()) == [
         "split.json",
         "test.safetensors",
         "train.safetensors",
         "validation.safetensors",
     ]
-    monkeypatch.setattr(sys, "argv", ["split", "flowers", "raw", "split"])
-    (tmp_path / "params.yaml").write_text(
-        f"datasets: {{flowers: {dataset.replace('test: 0.2, ', '')}}}\nexperiments: {{}}\n"
-    )
-    with pytest.raises(InputError, match=r"^datasets\.flowers\.split\.test: the source has no test part"):
-        runpy.run_path(str(REPOSITORY / "stages" / "split.py"))["main"]()
+    untested = dataset.replace("test: 0.2, ", "")
+    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {untested}}}\nexperiments: {{}}\ncomparisons: {{}}\n")
+    assert run_stage("split", "flowers", "raw", "split") == 1
+    reported = capsys.readouterr().err
+    assert reported.startswith("error: datasets.flowers.split.test: the source has no test part")

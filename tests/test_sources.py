@@ -1,76 +1,25 @@
-"""Where data sets come from, MNIST and CIFAR-10, and that damaged files are refused."""
+"""MNIST and CIFAR-10 as published, and that damaged files are refused."""
 
 import gzip
 import hashlib
 import io
-import os
 import pickle
 import struct
-import subprocess
-import sys
 import tarfile
-import threading
-import urllib.request
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
-from urllib.error import URLError
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from reprolab.data.fetching import fetch_file
-from reprolab.data.sources import SourceData, cifar10, mnist
-from reprolab.errors import InputError
-from tests.conftest import REPOSITORY
+from reprolab.core.errors import InputError
+from reprolab.data.fetch import SourceData
+from reprolab.sources import cifar10, mnist
 
-UNREACHABLE = "https://data.example/file.bin"
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only 127.0.0.1 answers."""
-    urlopen = urllib.request.urlopen
-
-    def local_urlopen(request: urllib.request.Request, *arguments: Any, **options: Any) -> Any:
-        if not request.host.startswith("127.0.0.1:"):
-            raise URLError("no network")
-        return urlopen(request, *arguments, **options)
-
-    monkeypatch.setattr(urllib.request, "urlopen", local_urlopen)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that `REPROLAB_MIRROR` names; it holds numbers/file.bin and official.bin."""
-    folder = tmp_path / "mirror"
-    put(folder / "numbers" / "file.bin", b"mirrored")
-    put(folder / "official.bin", b"official")
-    monkeypatch.setenv("REPROLAB_MIRROR", str(folder))
-    return folder
-
-
-@pytest.fixture
-def server(mirror: Path) -> Iterator[str]:
-    """Where the mirror is served over HTTP."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(mirror))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    folder = tmp_path / "target"
-    folder.mkdir()
-    return folder
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def put(path: Path, content: bytes) -> None:
@@ -88,44 +37,11 @@ def archive_of(members: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> byte
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("over_http", [False, True])
-def test_mirror_is_asked_before_the_official_address(
-    over_http: bool, target: Path, mirror: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REPROLAB_MIRROR", server if over_http else str(mirror))
-    official = [UNREACHABLE, f"{server}/official.bin"]
-    there = fetch_file("numbers", {"file.bin": official}, target)
-    lacking = fetch_file("numbers", {"other.bin": official}, target)
-    assert (there.read_bytes(), lacking.read_bytes()) == (b"mirrored", b"official")
-    assert {there, lacking} == set(target.iterdir())
-
-
-def test_error_names_what_was_tried_and_what_to_do(target: Path, mirror: Path) -> None:
-    with pytest.raises(InputError) as error:
-        fetch_file("numbers", {"a.bin": [UNREACHABLE], "b.bin": []}, target)
-    assert str(error.value).splitlines() == [
-        "numbers/a.bin or numbers/b.bin cannot be had:",
-        f"  REPROLAB_MIRROR ({mirror}): not there",
-        f"  {UNREACHABLE}: <urlopen error no network>",
-        "Connect to the internet, or set REPROLAB_MIRROR to a folder or URL that holds numbers/a.bin or numbers/b.bin",
-    ]
-
-
 def test_without_network_and_mirror_nothing_is_fetched(target: Path) -> None:
     name = "mnist/train-images-idx3-ubyte.gz"
     with pytest.raises(InputError, match=rf"(?s)^{name} cannot be had.*set REPROLAB_MIRROR to .* that holds {name}"):
         mnist.fetch(target)
     assert list(target.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [("absent", "is no folder"), ("file:///tmp", "is no folder"), ("https://mirror.example", "no network")],
-)
-def test_absent_mirror_is_refused(value: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPROLAB_MIRROR", value)
-    with pytest.raises(InputError, match=rf"^REPROLAB_MIRROR: {value}.* {why}.*Unset it, or"):
-        fetch_file("numbers", {"file.bin": []}, target)
 
 
 @pytest.fixture
@@ -157,8 +73,14 @@ def test_mnist_is_read_from_idx_files(target: Path, mnist_files: dict[str, bytes
 
 
 @pytest.mark.parametrize("why", ["truncated or damaged", "damaged or altered"])
-def test_damaged_mnist_download_is_refused_by_name_and_not_kept(
-    why: str, tmp_path: Path, target: Path, mirror: Path, mnist_files: dict[str, bytes]
+def test_damaged_mnist_download_is_refused_by_name_and_leaves_nothing(
+    why: str,
+    tmp_path: Path,
+    target: Path,
+    mirror: Path,
+    mnist_files: dict[str, bytes],
+    run_stage: Callable[..., object],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = mirror / "mnist" / "train-images-idx3-ubyte.gz"
     content = mnist_files[path.stem]
@@ -167,18 +89,11 @@ def test_damaged_mnist_download_is_refused_by_name_and_not_kept(
     with pytest.raises(InputError, match=rf"^{path.name} is {why}"):
         mnist.fetch(target)
     source = "{source: {name: mnist}, split: {validation: 1, seed: 0}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\n")
-    stage = subprocess.run(
-        [sys.executable, REPOSITORY / "stages" / "download.py", "mnist", "data/raw/mnist"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert stage.returncode == 1, stage.stderr
-    assert stage.stderr.startswith(f"error: {path.name} is {why}")
-    assert "Traceback" not in stage.stderr
+    (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\ncomparisons: {{}}\n")
+    assert run_stage("download", "mnist", "data/raw/mnist") == 1
+    reported = capsys.readouterr().err
+    assert reported.startswith(f"error: {path.name} is {why}")
+    assert "Traceback" not in reported
     assert list((tmp_path / "data" / "raw").iterdir()) == []
 
 
@@ -192,7 +107,7 @@ def jpeg(colour: tuple[int, int, int]) -> bytes:
 def stand_in(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mirror holds a stand-in of 2 training and 1 test images a class, archived back to front.
 
-    The red of an image tells its class, the green its number, the blue its part.
+    The red of an image stands for its class, the green for its number, the blue for its part.
     """
     monkeypatch.setattr(cifar10, "PER_CLASS", {"train": 2, "test": 1})
     images = {

@@ -6,21 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reprolab.config import SplitConfig
-from reprolab.data.sources import SourceData
-from reprolab.data.splits import Part, make_split
-from reprolab.errors import InputError
-from tests.conftest import make_source
-
-
-def images_of(part: Part) -> list[bytes]:
-    return [image.tobytes() for image in part.inputs]
-
-
-def with_training_part(source: SourceData, chosen: np.ndarray) -> SourceData:
-    return dataclasses.replace(
-        source, train_inputs=source.train_inputs[chosen], train_labels=source.train_labels[chosen]
-    )
+from reprolab.core.config import SplitConfig
+from reprolab.core.errors import InputError
+from reprolab.data.fetch import SourceData
+from reprolab.data.parts import Part
+from reprolab.data.split import make_split
+from tests.factories import images_of, make_source, with_training_part
 
 
 def without_test_part(source: SourceData) -> SourceData:

@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from reprolab.tracking import ERROR, INPUTS, Store, TrainingRun, origin
-from tests.conftest import stored, use
-from tests.test_tracking import STAGE_INPUTS, epoch, history, model_info
+from reprolab.tracking.runs import TrainingRun
+from reprolab.tracking.store import ERROR, Store
+from tests.factories import make_epoch, stored, use
+from tests.tracked import LINEAGE, history, named_run, training_info
 
 
 def use_everything(store: Store, folder: Path) -> None:
     (folder / "file").touch()
     store.end_dead_runs()
-    run = TrainingRun(store, model_info(seeds=(0, 1)))
+    run = TrainingRun(store, training_info(seeds=(0, 1)))
     with run.in_progress(), run.of_seed(1).in_progress() as seed_run:
-        seed_run.log_epoch(epoch(1))
+        seed_run.log_epoch(make_epoch(1))
         seed_run.log_scores({"accuracy": 0.9})
         seed_run.log_files(folder / "file")
         seed_run.log_model(torch.nn.Identity(), None)
@@ -43,21 +44,21 @@ def test_work_goes_on_without_a_store_that_cannot_be_reached(
     started = time.monotonic()
     use_everything(Store("noise"), tmp_path)
     assert time.monotonic() - started < (20 if kind == "server" else 2)
-    told = capfd.readouterr().err
+    error = capfd.readouterr().err
     uri = down if kind == "server" else f"sqlite:///{database}"
-    assert told.startswith(f"warning: MLflow is off for this stage: {uri}: ")
-    assert told.count("\n") == 1
+    assert error.startswith(f"warning: MLflow is off for this stage: {uri}: ")
+    assert error.count("\n") == 1
 
 
-def test_after_the_first_failure_nothing_is_tried_or_told_again(
+def test_after_the_first_failure_nothing_is_tried_or_reported_again(
     store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run = store.run("a run", {INPUTS: "1"})
+    run = named_run(store, "1")
     store.call("delete_run", "no such run")
     assert capfd.readouterr().err.count("warning: MLflow is off for this stage: ") == 1
     use_everything(store, tmp_path)
     assert capfd.readouterr().err == ""
-    assert not store.run("another run", {INPUTS: "2"}).id
+    assert not named_run(store, "2").id
     assert store.call("get_run", run.id) is None
 
 
@@ -103,16 +104,16 @@ def test_runs_and_their_files_arrive_at_a_server(
 ) -> None:
     root = use(tmp_path, monkeypatch, uri=server)
     (tmp_path / "scores.csv").write_text("scores")
-    run = TrainingRun(Store("noise"), model_info())
+    run = TrainingRun(Store("noise"), training_info())
     more_than_fit_into_a_request = range(1, 301)
     with run.in_progress():
         for number in more_than_fit_into_a_request:
-            run.log_epoch(epoch(number))
+            run.log_epoch(make_epoch(number))
         run.log_files(tmp_path / "scores.csv")
     assert stored(run).info.status == "FINISHED"
     for metric in ("train_loss", "images_per_second"):
         assert [step for step, _ in history(run, metric)] == list(more_than_fit_into_a_request)
-    assert TrainingRun(Store("noise"), model_info()).id == run.id
+    assert TrainingRun(Store("noise"), training_info()).id == run.id
     (artifact,) = (tmp_path / "artifacts").rglob("scores.csv")
     assert artifact.read_text() == "scores"
     assert list(root.iterdir()) == []
@@ -121,8 +122,10 @@ def test_runs_and_their_files_arrive_at_a_server(
 
 OPEN_STORE = """
 import sys
-from reprolab.tracking import INPUTS, Store
-print(bool(Store("noise").run("r", {INPUTS: sys.argv[1]}).id))
+from reprolab.tracking.lineage import INPUTS
+from reprolab.tracking.runs import Run
+from reprolab.tracking.store import Store
+print(bool(Run(Store("noise"), "r", {INPUTS: sys.argv[1]}).id))
 """
 
 
@@ -136,20 +139,20 @@ def test_processes_that_set_up_the_store_together_all_succeed(tmp_path: Path, mo
 
 
 def test_error_of_an_earlier_try_is_gone_when_the_run_ends_well(store: Store) -> None:
-    with pytest.raises(ValueError), store.run("r", {INPUTS: "1"}).in_progress():
+    with pytest.raises(ValueError), named_run(store, "1").in_progress():
         raise ValueError("boom")
-    run = store.run("r", {INPUTS: "1"})
+    run = named_run(store, "1")
     with run.in_progress():
         pass
     assert (stored(run).info.status, ERROR in stored(run).data.tags) == ("FINISHED", False)
 
 
-def test_origin_needs_neither_git_nor_a_name_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lineage_needs_neither_git_nor_a_name_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    tags = origin(STAGE_INPUTS)
+    tags = LINEAGE.tags()
     assert tags["mlflow.user"] == "54321"
     assert "mlflow.source.git.commit" not in tags
 
@@ -160,7 +163,7 @@ class Branches(torch.nn.Module):
 
 
 def test_model_that_cannot_be_exported_costs_only_itself(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
-    run = store.run("r", {INPUTS: "1"})
+    run = named_run(store, "1")
     with run.in_progress():
         run.log_model(Branches(), torch.ones(2, 3).numpy())
         run.log_scores({"a": 1.0})
@@ -169,12 +172,12 @@ def test_model_that_cannot_be_exported_costs_only_itself(store: Store, capfd: py
 
 
 @pytest.mark.slow
-def test_locked_store_is_told_in_one_line(
+def test_locked_store_is_reported_in_one_line(
     initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = use(tmp_path, monkeypatch)
     shutil.copy(initialised / "root" / "mlflow.db", root)
-    run = Store("noise").run("r", {INPUTS: "1"})
+    run = named_run(Store("noise"), "1")
     connection = sqlite3.connect(root / "mlflow.db")
     connection.execute("BEGIN IMMEDIATE")
     run.set_tags({"a": 1})
@@ -188,6 +191,6 @@ def test_artifacts_lie_beside_any_sqlite_store(
     other = Path(shutil.copy(initialised / "root" / "mlflow.db", tmp_path / "other.db"))
     use(tmp_path, monkeypatch, uri=f"sqlite:///{other}")
     (tmp_path / "f").touch()
-    Store("one").run("r", {INPUTS: "1"}).log_files(tmp_path / "f")
+    named_run(Store("one"), "1").log_files(tmp_path / "f")
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert list((tmp_path / "mlartifacts").rglob("f"))

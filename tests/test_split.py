@@ -1,43 +1,24 @@
-"""Parts of a data set that share no example, and their files."""
+"""Parts of a data set that share no example."""
 
 import dataclasses
-import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reprolab.config import SplitConfig
-from reprolab.data.sources import SourceData, digits
-from reprolab.data.splits import (
-    Part,
-    load_info,
-    load_part,
-    load_training_data,
-    make_split,
-    refuse_contamination,
-    save_split,
-)
-from reprolab.errors import InputError
-from tests.conftest import make_source
+from reprolab.core.config import SplitConfig
+from reprolab.core.errors import InputError
+from reprolab.data.parts import Part, SplitInfo, load_part
+from reprolab.data.split import make_split, refuse_contamination, save_split
+from reprolab.sources import digits
+from tests.factories import images_of, make_source, with_training_part
 
 PARTS = ("train", "validation", "test")
 
 
-def images_of(part: Part) -> list[bytes]:
-    return [image.tobytes() for image in part.inputs]
-
-
 def examples_of(part: Part) -> Counter[tuple[bytes, int]]:
     return Counter(zip(images_of(part), part.labels.tolist(), strict=True))
-
-
-def with_training_part(source: SourceData, chosen: np.ndarray) -> SourceData:
-    return dataclasses.replace(
-        source, train_inputs=source.train_inputs[chosen], train_labels=source.train_labels[chosen]
-    )
 
 
 @pytest.mark.parametrize("validation", [15, 0.25])
@@ -117,13 +98,13 @@ def test_validation_that_leaves_a_rare_class_out_is_refused() -> None:
         make_split(rare, SplitConfig(validation=4, seed=0))
 
 
-def test_contamination_between_any_two_parts_is_told_with_their_names() -> None:
+def test_contamination_between_any_two_parts_is_reported_with_their_names() -> None:
     images = make_source().train_inputs
     with pytest.raises(InputError, match=r"2 of 20 validation examples .* train part \(validation 0 = train 18, "):
         refuse_contamination(images[:20], images[18:38], ("train", "validation"))
 
 
-def test_digits_are_cut_as_they_always_were(tmp_path: Path) -> None:
+def test_digits_are_cut_to_the_same_parts_as_ever(tmp_path: Path) -> None:
     # Literal hashes: a change of them makes every trained network of the lab stale.
     digits.fetch(tmp_path)
     source = digits.load(tmp_path)
@@ -147,7 +128,7 @@ def test_statistics_of_a_table_are_those_of_its_features_in_their_own_units(tmp_
     assert info.std == pytest.approx([rows[:, 0].std(), rows[:, 1].std(), 1.0])
     assert info.std[2] == 1.0
     assert load_part(tmp_path, "train").inputs.dtype == np.float32
-    assert load_info(tmp_path) == info
+    assert SplitInfo.load(tmp_path / "split.json") == info
 
 
 def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> None:
@@ -163,75 +144,3 @@ def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> Non
     assert info.std == pytest.approx(scaled.std(axis=(0, 2, 3)), abs=1e-6)
     with_validation = np.concatenate([scaled, parts["validation"].inputs / 255])
     assert info.mean != pytest.approx(with_validation.mean(axis=(0, 2, 3)), abs=1e-6)
-
-
-def test_parts_are_read_back_bit_for_bit(split_folder: Path) -> None:
-    parts = make_split(make_source(), SplitConfig(validation=12, seed=0))
-    for name in PARTS:
-        loaded = load_part(split_folder, name)
-        assert (loaded.inputs.dtype.name, loaded.labels.dtype.name) == ("uint8", "int64")
-        np.testing.assert_array_equal(loaded.inputs, parts[name].inputs)
-        np.testing.assert_array_equal(loaded.labels, parts[name].labels)
-
-
-def test_files_of_a_split_are_the_same_bytes_each_time(split_folder: Path, tmp_path: Path) -> None:
-    source = make_source()
-    save_split(make_split(source, SplitConfig(validation=12, seed=0)), source, "noise", tmp_path)
-    for path in split_folder.iterdir():
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
-
-
-def test_split_json_describes_the_split(split_folder: Path) -> None:
-    content = json.loads((split_folder / "split.json").read_text())
-    statistics = content.pop("mean") + content.pop("std")
-    hashes = content.pop("sha256")
-    assert content == {
-        "dataset": "noise",
-        "provenance": "official",
-        "classes": ["class 0", "class 1", "class 2"],
-        "shape": [1, 8, 8],
-        "sizes": {"train": 48, "validation": 12, "test": 60},
-    }
-    assert [round(number * 255) for number in statistics] == [87, 71]
-    for name in PARTS:
-        part = load_part(split_folder, name)
-        assert hashes[name] == hashlib.sha256(part.inputs.tobytes() + part.labels.tobytes()).hexdigest()
-
-
-def test_split_json_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
-    source = dataclasses.replace(make_source(), provenance="JPEG stand-in (quality 75)")
-    info = save_split(make_split(source, SplitConfig(validation=12, seed=0)), source, "noise", tmp_path)
-    assert load_info(tmp_path) == info
-    assert info.provenance == "JPEG stand-in (quality 75)"
-
-
-@pytest.mark.parametrize("size", [0, 7, 1000])
-def test_truncated_part_is_refused(split_folder: Path, size: int) -> None:
-    path = split_folder / "train.safetensors"
-    path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(InputError, match=r"train\.safetensors is damaged .*run `dvc repro -f split@noise`"):
-        load_part(split_folder, "train")
-
-
-def test_missing_part_is_refused(split_folder: Path) -> None:
-    (split_folder / "test.safetensors").unlink()
-    with pytest.raises(InputError, match=r"test\.safetensors is missing: run `dvc repro split@noise`"):
-        load_part(split_folder, "test")
-
-
-def test_training_sees_its_two_parts_and_never_the_test_part(split_folder: Path) -> None:
-    (split_folder / "test.safetensors").unlink()
-    data = load_training_data(split_folder, "train")
-    assert data.info == load_info(split_folder)
-    assert images_of(data.train) == images_of(load_part(split_folder, "train"))
-    assert data.validation is not None
-    assert images_of(data.validation) == images_of(load_part(split_folder, "validation"))
-
-
-def test_training_on_both_parts_joins_them_and_never_sees_the_test_part(split_folder: Path) -> None:
-    (split_folder / "test.safetensors").unlink()
-    data = load_training_data(split_folder, "train+validation")
-    train, validation = load_part(split_folder, "train"), load_part(split_folder, "validation")
-    assert data.validation is None
-    assert images_of(data.train) == images_of(train) + images_of(validation)
-    assert data.train.labels.tolist() == [*train.labels.tolist(), *validation.labels.tolist()]

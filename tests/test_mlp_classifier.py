@@ -1,4 +1,4 @@
-"""The models that differ from a stack of layers: scikit-learn's `MLPClassifier` and the perceptron."""
+"""scikit-learn's `MLPClassifier` as a network: its weights, its probabilities, and the settings that it knows."""
 
 from typing import Any
 
@@ -7,21 +7,22 @@ import pytest
 import torch
 from sklearn.neural_network import MLPClassifier
 
-from reprolab.config import Component, Training
-from reprolab.errors import InputError
-from reprolab.models import FitsItself, build_network
+from reprolab.architectures.mlp_classifier import check
+from reprolab.core.config import Model, Optimizer, Training
+from reprolab.core.errors import InputError
+from reprolab.models.build import FitsItself, build_network, resolve_experiments
+from tests.factories import TRAINING, make_experiment, make_params
 
 ADAM = {"name": "adam", "lr": 0.05, "weight_decay": 0.01}
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.8, "weight_decay": 0.01}
 
 
 def training(optimizer: dict[str, Any] = ADAM, **others: Any) -> Training:
-    settings = {"epochs": 1, "batch_size": 16, "optimizer": optimizer, "seeds": [7], **others}
-    return Training.model_validate(settings)
+    return Training.model_validate(TRAINING | {"optimizer": optimizer} | others)
 
 
 def build(hidden: list[int], classes: int) -> torch.nn.Module:
-    return build_network(Component.model_validate({"name": "mlp_classifier", "hidden": hidden}), (4,), classes)
+    return build_network(Model(name="mlp_classifier", hidden=hidden), (4,), classes)
 
 
 def examples(classes: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -50,7 +51,7 @@ def test_its_probabilities_are_scikit_learn_s(hidden: list[int], classes: int, o
     assert np.ptp(probabilities[:, 0]) > 0.1
 
 
-def test_it_learns_and_keeps_nothing_but_its_layers_weights() -> None:
+def test_it_learns_and_holds_nothing_but_its_layers_weights() -> None:
     network, (inputs, labels) = build([20], 3), examples(3)
     keys = list(network.state_dict())
     assert isinstance(network, FitsItself)
@@ -82,7 +83,7 @@ def test_a_class_without_examples_has_its_logit() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_weights_that_are_not_finite_reach_the_loop_which_tells_them() -> None:
+def test_weights_that_are_not_finite_reach_the_training_which_reports_them() -> None:
     network, (inputs, labels) = build([5], 3), examples(3)
     assert isinstance(network, FitsItself)
     network.fit_epoch(inputs, labels, training({"name": "sgd", "lr": 1e200}), seed=0)
@@ -90,40 +91,36 @@ def test_weights_that_are_not_finite_reach_the_loop_which_tells_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"),
+    ("changes", "expected"),
     [
-        ({"schedule": {"name": "one-cycle"}}, "^training.schedule: found 'one-cycle', but mlp_classifier"),
-        ({"loss": "perceptron"}, "^training.loss: found 'perceptron', but mlp_classifier"),
+        ({"init_from": "imagenet"}, "knows no init_from 'imagenet'; leave it out, or choose the model mlp"),
+        ({"input": {"flip": True}}, "knows no input.flip; leave it out, or choose the model mlp"),
+        ({"input": {"crop_padding": 2}}, "knows no input.crop_padding; leave it out"),
+        ({"training": {"loss": {"name": "perceptron"}}}, "knows no training.loss 'perceptron'; leave it out"),
+        ({"training": {"schedule": {"name": "one_cycle"}}}, "knows no training.schedule 'one_cycle'; leave it out"),
+        (
+            {"init_from": "imagenet", "input": {"flip": True}},
+            "knows no init_from 'imagenet', input.flip; leave it out, or choose the model mlp",
+        ),
     ],
     ids=str,
 )
-def test_a_setting_that_scikit_learn_lacks_is_refused(setting: dict[str, Any], message: str) -> None:
-    network = build([5], 2)
-    assert isinstance(network, FitsItself)
-    with pytest.raises(InputError, match=message):
-        network.fit_epoch(*examples(2), training(**setting), seed=0)
+def test_what_scikit_learn_cannot_do_is_refused(changes: dict[str, Any], expected: str) -> None:
+    model = {"name": "mlp_classifier", "hidden": [2]}
+    with pytest.raises(InputError) as error:
+        resolve_experiments(make_params({"small": {"model": model, **changes}}))
+    assert f"\n  experiments.small: scikit-learn's mlp_classifier {expected}" in str(error.value)
 
 
-def test_other_networks_do_not_fit_themselves() -> None:
-    network = build_network(Component.model_validate({"name": "mlp", "hidden": [5]}), (4,), 3)
-    assert not isinstance(network, FitsItself)
+def test_an_optimizer_that_scikit_learn_lacks_is_refused() -> None:
+    experiment = make_experiment(model={"name": "mlp_classifier", "hidden": [2]})
+    training = experiment.training.model_copy(update={"optimizer": Optimizer.model_construct(name="rprop")})
+    with pytest.raises(ValueError, match=r"knows no training\.optimizer 'rprop'; leave it out"):
+        check(experiment.model_copy(update={"training": training}))
 
 
-def test_the_perceptron_starts_at_zero_and_decides_by_the_sign() -> None:
-    network = build_network(Component.model_validate({"name": "perceptron"}), (2,), 2)
-    points = torch.tensor([[0.2, 0.9], [0.8, 0.1], [0.4, 0.5]])
-    assert network(points).tolist() == [[0.0, 0.0]] * 3
-    network.load_state_dict({"neuron.weight": torch.tensor([[2.0, -1.0]]), "neuron.bias": torch.tensor([-0.25])})
-    assert network(points)[:, 0].tolist() == [0.0] * 3
-    assert network(points)[:, 1].tolist() == pytest.approx([-0.75, 1.25, 0.05])
-    assert network(points).argmax(1).tolist() == [0, 1, 1]
-
-
-def test_the_perceptron_keeps_whole_precision_under_autocast() -> None:
-    network = build_network(Component.model_validate({"name": "perceptron"}), (2,), 2)
-    network.load_state_dict({"neuron.weight": torch.tensor([[1.0, -1.0]]), "neuron.bias": torch.tensor([0.0])})
-    points = torch.tensor([[0.5001, 0.5]])  # the same number twice in bfloat16
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(points)
-    assert logits.dtype == torch.float32
-    assert logits[0, 1] > 0
+def test_what_scikit_learn_knows_is_allowed() -> None:
+    model = {"name": "mlp_classifier", "hidden": [2]}
+    momentum = {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}, "schedule": {"name": "constant"}}
+    found = resolve_experiments(make_params({"one": {"model": model, "training": momentum}, "two": {"model": model}}))
+    assert list(found) == ["one", "two"]

@@ -11,10 +11,10 @@ import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
-from reprolab.errors import InputError
-from reprolab.files import read_yaml
-from reprolab.inputs import stage_inputs
-from tests.conftest import REPOSITORY
+from reprolab.core.errors import InputError
+from reprolab.core.files import read_yaml
+from reprolab.tracking.lineage import lineage_of
+from tests.factories import REPOSITORY
 
 DEFINITION = """
 stages:
@@ -72,9 +72,9 @@ def change(root: Path, name: str, old: str, new: str) -> None:
 
 
 def test_same_files_have_the_same_identity_wherever_they_lie(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from_elsewhere = stage_inputs("train", "small", root)
+    from_elsewhere = lineage_of("train", "small", root)
     monkeypatch.chdir(root)
-    assert stage_inputs("train", "small") == from_elsewhere
+    assert lineage_of("train", "small") == from_elsewhere
     assert from_elsewhere.stage == "train@small"
     assert from_elsewhere.hash.startswith(from_elsewhere.short)
 
@@ -94,16 +94,42 @@ def test_same_files_have_the_same_identity_wherever_they_lie(root: Path, monkeyp
     ids=["script", "module", "data", "nested data", "new data file", "parameter", "new parameter", "command"],
 )
 def test_identity_changes_with(root: Path, name: str, old: str, new: str, parts: set[str]) -> None:
-    before = stage_inputs("train", "small", root)
+    before = lineage_of("train", "small", root)
     change(root, name, old, new)
-    after = stage_inputs("train", "small", root)
+    after = lineage_of("train", "small", root)
     assert {part for part in ("hash", "data", "code") if getattr(before, part) != getattr(after, part)} == parts
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"), [("training/loop.py", True), ("training/.loop.py.swp", False), ("notes.txt", False)]
+)
+def test_of_a_room_python_files_count_alone_as_for_dvc(root: Path, name: str, changes: bool) -> None:
+    change(root, "dvc.yaml", "- src/${item.model.name}.py", "- src/room")
+    change(root, "src/room/training/loop.py", "", "loop")
+    before = lineage_of("train", "small", root)
+    change(root, f"src/room/{name}", "", "other")
+    assert (lineage_of("train", "small", root) != before) is changes
+
+
+def test_a_data_set_named_src_counts_with_all_its_files(root: Path) -> None:
+    change(root, "params.yaml", "dataset: digits", "dataset: src")
+    change(root, "data/src/images.safetensors", "", "images")
+    before = lineage_of("train", "small", root)
+    change(root, "data/src/images.safetensors", "images", "others")
+    assert lineage_of("train", "small", root).data != before.data
+
+
+def test_identity_covers_an_entry_that_is_part_of_the_command(root: Path) -> None:
+    change(root, "dvc.yaml", "train.py ${key} data/${item.dataset}", "train.py ${key} ${item}")
+    before = lineage_of("train", "small", root)
+    change(root, "params.yaml", "[64]", "[65]")
+    assert lineage_of("train", "small", root).hash != before.hash
+
+
 def test_identity_changes_when_a_data_file_is_renamed(root: Path) -> None:
-    before = stage_inputs("train", "small", root)
+    before = lineage_of("train", "small", root)
     (root / "data/digits/labels").rename(root / "data/digits/names")
-    assert stage_inputs("train", "small", root).data != before.data
+    assert lineage_of("train", "small", root).data != before.data
 
 
 @pytest.mark.parametrize(
@@ -134,20 +160,20 @@ def test_identity_changes_when_a_data_file_is_renamed(root: Path) -> None:
     ],
 )
 def test_identity_does_not_change_with(root: Path, name: str, old: str, new: str) -> None:
-    before = stage_inputs("train", "small", root)
+    before = lineage_of("train", "small", root)
     change(root, name, old, new)
-    assert stage_inputs("train", "small", root) == before
+    assert lineage_of("train", "small", root) == before
 
 
 @pytest.mark.parametrize("name", ["src/mlp.py", "data/digits"])
 def test_missing_dependency_is_named(root: Path, name: str) -> None:
     (root / name).rename(root / "away")
     with pytest.raises(InputError, match=rf"{name} is missing: run `dvc repro`"):
-        stage_inputs("train", "small", root)
+        lineage_of("train", "small", root)
 
 
 def test_identity_covers_the_command_the_contents_and_the_parameters(root: Path) -> None:
-    assert stage_inputs("train", "small", root).hash == identity(
+    assert lineage_of("train", "small", root).hash == identity(
         "python stages/train.py small data/digits",
         {
             "stages/train.py": text_digest("train"),
@@ -175,11 +201,21 @@ STAGES = [
 ]
 
 
-def test_every_stage_of_dvc_is_compared(resolved_by_dvc: dict[str, Any]) -> None:
+def test_every_stage_of_dvc_can_be_named(resolved_by_dvc: dict[str, Any]) -> None:
     assert set(STAGES) == set(resolved_by_dvc)
 
 
-@pytest.mark.parametrize("address", STAGES)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "download@points",
+        "split@mnist900",
+        "train@lenet5-classic",
+        "train@digits100-frozen",
+        "train@resnet50-finetune",
+        "evaluate@wine-mlp",
+    ],
+)
 def test_stage_is_expanded_as_by_dvc(address: str, resolved_by_dvc: dict[str, Any], tmp_path: Path) -> None:
     stage = resolved_by_dvc[address]
     paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
@@ -193,7 +229,7 @@ def test_stage_is_expanded_as_by_dvc(address: str, resolved_by_dvc: dict[str, An
     values = {key: reduce(getitem, key.split("."), params) for key in keys}
     expected = identity(stage.cmd, {path: text_digest(path) for path in paths}, values)
     name, key = address.split("@")
-    assert stage_inputs(name, key, tmp_path).hash == expected
+    assert lineage_of(name, key, tmp_path).hash == expected
 
 
 def identity(command: str, dependencies: dict[str, str], params: dict[str, Any]) -> str:

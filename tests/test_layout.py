@@ -1,0 +1,33 @@
+"""Where files lie."""
+
+from pathlib import Path
+
+import pytest
+
+from reprolab.core.layout import checkpoint_file, has_run, metrics_folder, repository_root
+
+
+def test_repository_root_is_the_one_that_dvc_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "root"))
+    assert repository_root() == tmp_path / "root"
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.chdir(tmp_path)
+    assert repository_root() == tmp_path.resolve()
+
+
+def test_checkpoints_of_other_inputs_are_never_picked_up(tmp_path: Path) -> None:
+    paths = {checkpoint_file("a", inputs, seed) for inputs in ("1", "2") for seed in (0, 1)}
+    assert len(paths) == 4
+    assert all(path.is_relative_to(tmp_path) for path in paths)
+
+
+@pytest.mark.parametrize("lacking", [None, "train.json", "curves.csv", "test.json"])
+def test_an_experiment_has_run_when_all_its_results_are_there(
+    lacking: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = metrics_folder("digits", "small")
+    folder.mkdir(parents=True)
+    for name in {"train.json", "curves.csv", "test.json"} - {lacking}:
+        (folder / name).touch()
+    assert has_run(folder) == (lacking is None)
