@@ -1,9 +1,11 @@
 """How long `dvc repro` takes with nothing to do, for the committed pipeline as a whole.
 
-A clone gets a placeholder for each output that is not in git, and DVC records these as the results. Machines differ,
-so the time stands beside that of the same command in an empty repository. `make bench` runs it; nothing is trained.
+A clone gets a placeholder for each output that is not in git, and DVC records these as the results; nothing is
+trained. Machines differ and are noisy, so the time stands beside that of the same command in an empty repository and,
+where an earlier revision is named, in a clone of that one; all are timed in turn. `make bench` runs it.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -18,8 +20,18 @@ FILES_A_FOLDER = 6
 ROUNDS = 5
 
 
-def place_outputs(clone: Path) -> int:
-    """Write what the stages would; their number comes back."""
+def commit_of(revision: str) -> str:
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
+    found = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    if found.returncode:
+        sys.exit(f"error: {revision} is no revision of this repository")
+    return found.stdout.strip()
+
+
+def clone_with_results(commit: str, clone: Path) -> int:
+    """A clone in which nothing is to do; the number of its stages comes back."""
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=clone, check=True)
     with Repo(str(clone)) as repo:
         stages = list(repo.index.stages)
         outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
@@ -30,6 +42,7 @@ def place_outputs(clone: Path) -> int:
         for path in [out / f"{n}.json" for n in range(FILES_A_FOLDER)] if folder else [out]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f'{{"placeholder": "{path.relative_to(clone)}"}}\n')
+    dvc(clone, "commit", "--force")
     return len(stages)
 
 
@@ -38,28 +51,40 @@ def dvc(folder: Path, *command: str) -> bytes:
 
 
 def seconds_to_repro(folder: Path) -> float:
-    """The shortest of some rounds, which noise disturbs least."""
-    found = []
-    for _ in range(ROUNDS):
-        start = perf_counter()
-        told = dvc(folder, "repro")
-        found.append(perf_counter() - start)
-        assert b"Running stage" not in told, "the placeholders do not stand for every output"
-    return min(found)
+    start = perf_counter()
+    output = dvc(folder, "repro")
+    seconds = perf_counter() - start
+    assert b"Running stage" not in output, "the placeholders do not stand for every output"
+    return seconds
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", metavar="REVISION", help="an earlier revision to compare with")
+    arguments = parser.parse_args()
     os.environ["DVC_NO_ANALYTICS"] = "1"
-    with tempfile.TemporaryDirectory() as folder:
-        clone, empty = Path(folder) / "clone", Path(folder) / "empty"
-        subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
-        stages = place_outputs(clone)
-        dvc(clone, "commit", "--force")
+    revisions = dict.fromkeys(["HEAD", *([arguments.base] if arguments.base else [])])
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = {name: Path(temporary) / f"clone-{number}" for number, name in enumerate(revisions)}
+        stages = {name: clone_with_results(commit_of(name), folder) for name, folder in folders.items()}
+        empty = Path(temporary) / "empty"
         empty.mkdir()
         dvc(empty, "init", "--no-scm")
         (empty / "dvc.yaml").write_text("stages: {}\n")
-        idle, bare = seconds_to_repro(clone), seconds_to_repro(empty)
-    print(f"{stages} stages, none to run: {idle:.1f} s, {idle / bare:.1f} times the {bare:.1f} s without any stage")
+        # The shortest of some rounds, which noise disturbs least.
+        rounds = [{folder: seconds_to_repro(folder) for folder in [*folders.values(), empty]} for _ in range(ROUNDS)]
+    shortest = {folder: min(seconds[folder] for seconds in rounds) for folder in rounds[0]}
+    bare = shortest[empty]
+    for name, folder in folders.items():
+        idle = shortest[folder]
+        print(
+            f"{name}: {stages[name]} stages, none to run: {idle:.1f} s, "
+            f"{idle / bare:.1f} times the {bare:.1f} s without any"
+        )
+    if arguments.base:
+        print(
+            f"HEAD takes {shortest[folders['HEAD']] / shortest[folders[arguments.base]]:.2f} of {arguments.base}'s time"
+        )
 
 
 if __name__ == "__main__":
