@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow lint bench measure results prune lock
+.PHONY: help install run repro experiments ui test test-slow lint bench measure verify results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,10 +70,13 @@ measure: install  ## measure what every architecture costs on this machine, trai
 	dvc repro split
 	reprolab measure
 
+verify: install  ## train and evaluate the quick start's experiments again, and say what differs (EXPERIMENTS=...)
+	reprolab verify $(or $(EXPERIMENTS),digits-mlp digits-lenet5)
+
 results: install  ## write the tables into the README and docs
 	reprolab results
 
-prune: install  ## remove the results that params.yaml no longer names, and old checkpoints
+prune: install  ## remove results that params.yaml no longer names, and trainings that nothing uses
 	reprolab prune
 
 lock: install  ## resolve the newest packages into requirements.lock

@@ -8,7 +8,7 @@ from reprolab.core.errors import run_command
 from reprolab.core.layout import leftovers
 from reprolab.reports.baselines import load_baselines
 from reprolab.reports.comparison import compare, learning_curves, save_comparison
-from reprolab.tracking.lineage import lineage_of
+from reprolab.tracking.lineage import comparison_lineage
 from reprolab.tracking.runs import comparison_run
 
 
@@ -36,7 +36,8 @@ def main() -> None:
         print(f"note: {path} is left over from an experiment that params.yaml lacks; `make prune` removes it")
     files = save_comparison(arguments.output, comparison.title or name, rows, curves)
 
-    with comparison_run(name, comparison.dataset, lineage_of("compare", name)) as run:
+    lineage = comparison_lineage(name, arguments.metrics, files[0])
+    with comparison_run(name, comparison.dataset, lineage) as run:
         run.log_scores({f"{row.experiment}.accuracy": row.accuracy for row in rows})
         run.log_scores({f"{row.experiment}.difference": row.difference for row in rows})
         last = {row.experiment: row.learning[0].gap for row in rows if row.learning}

@@ -13,6 +13,7 @@ from reprolab.evaluation.network_figures import experiment_figures
 from reprolab.models.folder import ModelInfo
 from reprolab.tracking.runs import evaluation_run
 from reprolab.training.device import choose_device
+from reprolab.training.outputs import load_identities
 from reprolab.training.record import CurvePoint
 
 
@@ -20,11 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("split", type=Path, help="folder to read: the data set's split")
     parser.add_argument("model", type=Path, help="folder to read: the trained experiment")
-    parser.add_argument("metrics", type=Path, help="folder with curves.csv, to write test.json and tables into")
+    parser.add_argument("metrics", type=Path, help="folder that training wrote to, to write test.json and tables into")
     parser.add_argument("figures", type=Path, help="folder to write: the figures")
     arguments = parser.parse_args()
 
     info = ModelInfo.load(arguments.model / MODEL)
+    identities = load_identities(arguments.metrics, info.experiment.training.seeds)
     test = load_part(arguments.split, "test")
     curves = read_table(arguments.metrics / CURVES, CurvePoint)
     evaluation = evaluate(arguments.model, test, choose_device(info.split))
@@ -37,7 +39,7 @@ def main() -> None:
     write_table(arguments.metrics / CLASSES, evaluation.class_rows())
     record.save(arguments.metrics / TEST)
 
-    with evaluation_run(info) as run:
+    with evaluation_run(info, identities) as run:
         run.log_scores(record.model_dump(), prefix="test_")
         run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / CLASSES)
         for seed, scores in evaluation.scores.items():

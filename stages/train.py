@@ -6,17 +6,16 @@ from pathlib import Path
 
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
-from reprolab.core.layout import checkpoint_file
 from reprolab.data.parts import load_training_data
 from reprolab.models.build import resolve_experiments
 from reprolab.models.folder import ModelInfo
 from reprolab.models.pretrained import load_pretrained
-from reprolab.tracking.lineage import lineage_of
 from reprolab.tracking.runs import Run, training_run
+from reprolab.training.archive import train_once
 from reprolab.training.device import choose_device
+from reprolab.training.identity import identities_of
 from reprolab.training.outputs import print_epoch, save_metrics, save_model, train_record
 from reprolab.training.record import Epoch
-from reprolab.training.run import train
 
 
 def main() -> None:
@@ -35,23 +34,21 @@ def main() -> None:
     data = load_training_data(arguments.split, experiment.training.data)
     pretrained = load_pretrained(experiment, arguments.pretrained)
     device = choose_device(data.info)
-    lineage = lineage_of("train", name)
-    info = ModelInfo(name=name, experiment=experiment, split=data.info, inputs=lineage.hash)
-    checkpoints = {seed: checkpoint_file(name, lineage.short, seed) for seed in experiment.training.seeds}
+    info = ModelInfo(name=name, experiment=experiment, split=data.info)
+    identities = identities_of(experiment, data, pretrained)
 
     fits = {}
-    with training_run(info, lineage, device) as run:
-        for seed, checkpoint in checkpoints.items():
+    with training_run(info, identities, device) as run:
+        for seed, identity in identities.seeds.items():
             with run.of_seed(seed).in_progress() as seed_run:
                 on_epoch = partial(report, name, seed, seed_run)
-                fits[seed] = train(experiment, data, pretrained, seed, checkpoint, on_epoch)
-        record = train_record(fits)
-        run.log_scores(record.best_scores(), prefix="best_")
+                fits[seed] = train_once(name, experiment, data, pretrained, seed, identity, on_epoch)
+                seed_run.log_missing(fits[seed].epochs)
+        record = train_record(fits, identities.seeds)
+        run.log_record(record)
 
     save_model(arguments.model, info, fits)
     save_metrics(arguments.metrics, fits, record)
-    for checkpoint in checkpoints.values():
-        checkpoint.unlink(missing_ok=True)
 
 
 def report(name: str, seed: int, run: Run, epoch: Epoch) -> None:

@@ -150,11 +150,9 @@ def make_fit(
 
 
 def make_model_info(
-    experiment: Experiment | None = None, split: SplitInfo | None = None, name: str = "small", inputs: str = "hash"
+    experiment: Experiment | None = None, split: SplitInfo | None = None, name: str = "small"
 ) -> ModelInfo:
-    return ModelInfo(
-        name=name, experiment=experiment or make_experiment(), split=split or make_split_info(), inputs=inputs
-    )
+    return ModelInfo(name=name, experiment=experiment or make_experiment(), split=split or make_split_info())
 
 
 def make_classifier(info: ModelInfo | None = None, seed: int = 0) -> Classifier:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reprolab.core.layout import checkpoint_file, has_run, metrics_folder, repository_root
+from reprolab.core.layout import has_run, metrics_folder, repository_root, training_folder
 
 
 def test_repository_root_is_the_one_that_dvc_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,10 +15,8 @@ def test_repository_root_is_the_one_that_dvc_names(tmp_path: Path, monkeypatch: 
     assert repository_root() == tmp_path.resolve()
 
 
-def test_checkpoints_of_other_inputs_are_never_picked_up(tmp_path: Path) -> None:
-    paths = {checkpoint_file("a", inputs, seed) for inputs in ("1", "2") for seed in (0, 1)}
-    assert len(paths) == 4
-    assert all(path.is_relative_to(tmp_path) for path in paths)
+def test_trainings_lie_at_the_root(tmp_path: Path) -> None:
+    assert training_folder("a1b2") == tmp_path / ".reprolab/trainings/a1b2"
 
 
 @pytest.mark.parametrize("lacking", [None, "train.json", "curves.csv", "test.json"])

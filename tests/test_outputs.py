@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from reprolab.core.errors import InputError
 from reprolab.core.files import read_table
 from reprolab.models.folder import ModelInfo, load_snapshots, load_weights
-from reprolab.training.outputs import curve_points, save_metrics, save_model, train_record
+from reprolab.training.outputs import curve_points, load_identities, save_metrics, save_model, train_record
 from reprolab.training.record import CurvePoint, Fit, StepLoss, TrainRecord
 from tests.factories import make_classifier, make_epoch, make_fit, make_model_info, make_scores
 
@@ -56,7 +57,7 @@ def test_snapshots_are_saved_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_curves_have_a_row_for_each_seed_epoch_and_part(fits: dict[int, Fit], tmp_path: Path) -> None:
-    save_metrics(tmp_path, fits, train_record(fits))
+    save_metrics(tmp_path, fits, train_record(fits, {3: "a", 4: "b"}))
     rows = read_table(tmp_path / "curves.csv", CurvePoint)
     assert rows == curve_points(fits)
     assert [(row.seed, row.epoch, row.part) for row in rows] == [
@@ -69,18 +70,23 @@ def test_curves_have_a_row_for_each_seed_epoch_and_part(fits: dict[int, Fit], tm
 def test_the_record_holds_the_means_at_the_best_epochs_and_what_the_training_took(
     fits: dict[int, Fit], tmp_path: Path
 ) -> None:
-    save_metrics(tmp_path, fits, train_record(fits))
+    save_metrics(tmp_path, fits, train_record(fits, {3: "a", 4: "b"}))
     record = TrainRecord.load(tmp_path / "train.json")
-    assert record == train_record(fits)
+    assert record == train_record(fits, {3: "a", 4: "b"})
     assert (record.train_accuracy, record.train_accuracy_std) == (0.75, 0.176777)
     assert (record.validation_accuracy, record.validation_accuracy_std) == (0.875, 0.0)
     assert record.best_epochs == [1, 2]
     assert (record.seconds, record.images_per_second) == (8.0, 30)
     assert (record.device, record.precision) == ("cpu", "float32")
+    assert record.identities == ["a", "b"]
+    assert load_identities(tmp_path, (3, 4)) == {3: "a", 4: "b"}
+    record.model_copy(update={"identities": None}).save(tmp_path / "train.json")
+    with pytest.raises(InputError, match=r"train\.json does not have an identity for each seed: run `dvc"):
+        load_identities(tmp_path, (3, 4))
 
 
 def test_one_seed_without_a_validation_part_has_neither_deviations_nor_validation_scores() -> None:
-    record = train_record({0: make_fit(make_epoch(1), make_epoch(2))})
+    record = train_record({0: make_fit(make_epoch(1), make_epoch(2))}, {0: "a"})
     assert record.best_epochs == [2]
     assert (record.train_accuracy, record.train_accuracy_std) == (0.75, None)
     assert (record.validation_accuracy, record.validation_loss_std) == (None, None)

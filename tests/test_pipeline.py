@@ -189,15 +189,7 @@ def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline:
     former = pipeline.set("experiments.digits-lenet5.training.epochs", 40)
     command = ["python", "stages/train.py", "digits-lenet5", "data/splits/digits", "models/random"]
     outputs = [str(tmp_path / "model"), str(tmp_path / "metrics")]
-    environment = pipeline.environment(PYTHONPATH="src")
-    with subprocess.Popen(
-        [*command, *outputs], cwd=pipeline.root, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        for line in process.stdout:
-            if "epoch 5:" in line:
-                os.kill(process.pid, signal.SIGKILL)
-                break
+    kill_at("epoch 5:", [*command, *outputs], pipeline)
     assert not (tmp_path / "model").exists()
     assert runs_of("digits-lenet5", pipeline, "RUNNING") == 1
 
@@ -206,15 +198,29 @@ def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline:
     assert 5 <= trained[0] <= 8 and trained[-1] == 40
     assert runs_of("digits-lenet5", pipeline, "RUNNING") == 0
     assert runs_of("digits-lenet5", pipeline, "FINISHED") == 2
-    assert not list((pipeline.root / ".reprolab/checkpoints").iterdir())
+    assert not list((pipeline.root / ".reprolab/trainings").glob("*/checkpoint.pt"))
 
-    # Without a store that can be written, as a whole: neither the kill nor MLflow shapes the weights.
+    # Anew, as a whole, without a store that can be written: neither the kill nor MLflow shapes the weights.
     others = [str(tmp_path / "other-model"), str(tmp_path / "other-metrics")]
-    whole = pipeline.run(*command, *others, PYTHONPATH="src", MLFLOW_TRACKING_URI="sqlite:////nowhere/mlflow.db")
+    nowhere = "sqlite:////nowhere/mlflow.db"
+    whole = pipeline.run(*command, *others, PYTHONPATH="src", MLFLOW_TRACKING_URI=nowhere, REPROLAB_FRESH="1")
     pipeline.set("experiments.digits-lenet5.training.epochs", former)
-    assert "warning: MLflow is off for this stage: sqlite:////nowhere/mlflow.db" in whole.stdout
+    assert f"warning: MLflow is off for this stage: {nowhere}" in whole.stdout
+    assert "epoch 1:" in whole.stdout
     weights = "seed-0.safetensors"
     assert (tmp_path / "model" / weights).read_bytes() == (tmp_path / "other-model" / weights).read_bytes()
+
+
+def kill_at(text: str, command: list[str], pipeline: Pipeline) -> None:
+    """Start a stage's command and kill it when it prints this text."""
+    environment = pipeline.environment(PYTHONPATH="src")
+    with subprocess.Popen(command, cwd=pipeline.root, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if text in line:
+                os.kill(process.pid, signal.SIGKILL)
+                return
+    pytest.fail(f"'{text}' was not printed")
 
 
 def runs_of(name: str, pipeline: Pipeline, status: str) -> int:
@@ -241,6 +247,26 @@ def test_a_missing_input_is_reported_without_a_traceback(
     assert expected in found.stdout
     assert "Traceback" not in found.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_results_are_verified_by_training_again_beside_them(pipeline: Pipeline) -> None:
+    trainings = sorted((pipeline.root / ".reprolab/trainings").iterdir())
+    assert pipeline.run("reprolab", "verify", "digits-mlp").stdout.splitlines()[-1] == "digits-mlp: identical"
+    assert sorted((pipeline.root / ".reprolab/trainings").iterdir()) == trainings
+    metrics = pipeline.root / "metrics/digits/digits-mlp"
+    curves, test = (metrics / "curves.csv").read_text(), (metrics / "test.json").read_text()
+    (metrics / "curves.csv").write_text(curves.replace("0,1,train,", "0,1,train,1"))
+    accuracy = json.loads(test)["accuracy"]
+    found = pipeline.run("reprolab", "verify", "digits-mlp").stdout.splitlines()[-1]
+    scores = f"test accuracy {accuracy:.4f}, expected {accuracy:.4f}"
+    assert found == f"digits-mlp: other curves.csv; {scores}, within the spread of seeds and test images"
+    (metrics / "test.json").write_text(test.replace(f'"accuracy": {accuracy}', '"accuracy": 0.1'))
+    disagreeing = pipeline.run("reprolab", "verify", "digits-mlp", check=False)
+    for path, text in ((metrics / "curves.csv", curves), (metrics / "test.json", test)):
+        path.write_text(text)
+    assert disagreeing.returncode == 1 and "error: not reproduced: digits-mlp" in disagreeing.stdout
+    absent = pipeline.run("reprolab", "verify", "iris-net", check=False)
+    assert absent.returncode == 1 and "iris-net has no results here to compare with" in absent.stdout
 
 
 def test_an_unknown_device_leaves_a_finished_run_as_it_is(pipeline: Pipeline, tmp_path: Path) -> None:

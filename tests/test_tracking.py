@@ -13,11 +13,11 @@ import torch
 from reprolab.core.config import Experiment
 from reprolab.core.files import read_yaml
 from reprolab.models.classifier import predict
-from reprolab.tracking.lineage import INPUTS, STAGE, Lineage
+from reprolab.tracking.lineage import IDENTITY, STAGE, Lineage, comparison_lineage, training_lineage
 from reprolab.tracking.runs import SEED, TrainingRun, comparison_run, training_run
 from reprolab.tracking.store import ERROR, PARENT, PROCESS, Store
 from tests.factories import CPU, make_classifier, make_epoch, make_experiment, make_model_info, make_scores, stored, use
-from tests.tracked import LINEAGE, history, named_run, training_info
+from tests.tracked import IDENTITIES, history, named_run, started, training_info
 
 
 def test_runs_and_their_files_lie_at_the_root_and_nothing_in_the_working_directory(store: Store, root: Path) -> None:
@@ -49,23 +49,30 @@ def test_each_data_set_is_one_mlflow_experiment(root: Path) -> None:
 
 
 def test_same_inputs_find_the_same_run_and_others_another(store: Store) -> None:
-    runs = [TrainingRun(store, training_info((0, 1), inputs)) for inputs in ("old", "new", "old")]
+    runs = [started(store, (0, 1), identity) for identity in ("old", "new", "old")]
     assert runs[0].id == runs[2].id != runs[1].id
-    assert TrainingRun(Store("another"), training_info((0, 1), "old")).id != runs[0].id
+    assert started(Store("another"), (0, 1), "old").id != runs[0].id
+
+
+def test_an_experiment_with_the_same_training_under_another_name_is_another_run(store: Store) -> None:
+    run = TrainingRun(store, training_info(), {0: "a0"})
+    other = TrainingRun(store, training_info().model_copy(update={"name": "other"}), {0: "a0"})
+    assert run.id != other.id
+    assert stored(run).data.tags[IDENTITY] == stored(other).data.tags[IDENTITY]
 
 
 def test_several_seeds_are_children_of_the_run(store: Store) -> None:
-    run = TrainingRun(store, training_info(seeds=(3, 4)))
+    run = started(store, (3, 4))
     children = [run.of_seed(seed) for seed in (3, 4)]
     assert [stored(child).info.run_name for child in children] == ["seed 3", "seed 4"]
     assert [stored(child).data.tags[PARENT] for child in children] == [run.id, run.id]
     assert [stored(child).data.tags[SEED] for child in children] == ["3", "4"]
     assert [run.of_seed(seed).id for seed in (3, 4)] == [child.id for child in children]
-    assert TrainingRun(store, training_info(seeds=(3, 4))).id == run.id
+    assert started(store, (3, 4)).id == run.id
 
 
 def test_single_seed_is_the_run_itself(store: Store) -> None:
-    run = TrainingRun(store, training_info(seeds=(3,)))
+    run = started(store, (3,))
     assert run.of_seed(3) is run
 
 
@@ -90,6 +97,30 @@ def test_epochs_are_steps_of_metrics(store: Store) -> None:
     }
 
 
+def test_epochs_that_a_run_lacks_are_logged_once(store: Store) -> None:
+    run = named_run(store, "1")
+    epochs = [make_epoch(number, make_scores(loss=1 / number)) for number in (1, 2, 3)]
+    run.log_epoch(epochs[1])
+    for _ in range(2):
+        run.log_missing(epochs)
+        run.log_scores({})
+    assert sorted(history(run, "train_loss")) == [(1, 1), (2, 1 / 2), (3, 1 / 3)]
+
+
+def test_a_comparison_is_identified_by_what_it_wrote(tmp_path: Path) -> None:
+    metrics, rows = tmp_path / "digits", tmp_path / "width.json"
+    metrics.mkdir()
+    (metrics / "test.json").write_text("{}")
+    rows.write_text("[1]")
+    first = comparison_lineage("width", metrics, rows)
+    assert comparison_lineage("width", metrics, rows) == first
+    (metrics / "test.json").write_text("{ }")
+    second = comparison_lineage("width", metrics, rows)
+    assert (second.identity, second.data != first.data) == (first.identity, True)
+    rows.write_text("[2]")
+    assert comparison_lineage("width", metrics, rows).identity != first.identity
+
+
 def test_only_numbers_are_scores(store: Store) -> None:
     run = named_run(store, "1")
     run.log_scores({"accuracy": 0.9, "seeds": 3, "device": "cpu", "difference": None}, prefix="test_")
@@ -97,7 +128,7 @@ def test_only_numbers_are_scores(store: Store) -> None:
 
 
 def test_parameters_have_dotted_keys(store: Store) -> None:
-    params = stored(TrainingRun(store, training_info(seeds=(3, 4)))).data.params
+    params = stored(started(store, (3, 4))).data.params
     assert params["training.optimizer.lr"] == "0.003"
     assert params["training.seeds"] == "[3, 4]"
     assert params["model.hidden"] == "[8]"
@@ -106,22 +137,23 @@ def test_parameters_have_dotted_keys(store: Store) -> None:
 
 def test_the_experiment_with_its_defaults_is_an_artifact_ready_to_paste(store: Store, root: Path) -> None:
     info = training_info(seeds=(3,))
-    run = TrainingRun(store, info)
+    run = TrainingRun(store, info, {3: "a3"})
     (artifact,) = root.glob(f"mlartifacts/{run.id}/**/experiment.yaml")
     assert Experiment.model_validate(read_yaml(artifact)[info.name]) == info.experiment
 
 
 def test_tags_say_what_a_run_is_from(root: Path) -> None:
-    with training_run(training_info(inputs=LINEAGE.hash), LINEAGE, CPU) as run:
+    with training_run(training_info(), IDENTITIES, CPU) as run:
         pass
     tags = stored(run).data.tags
     expected = {
-        INPUTS: LINEAGE.hash,
+        IDENTITY: training_lineage("small", IDENTITIES).identity,
+        "reprolab.experiment": "small",
         STAGE: "train",
         PROCESS: str(os.getpid()),
         "reprolab.machine": platform.node(),
-        "reprolab.data": LINEAGE.data,
-        "reprolab.code": LINEAGE.code,
+        "reprolab.data": IDENTITIES.data,
+        "reprolab.code": IDENTITIES.code,
         "reprolab.provenance": "stand-in",
         "reprolab.device": "cpu",
         "reprolab.precision": "float32",
@@ -152,15 +184,15 @@ def test_lineage_names_the_commit_and_whether_files_differ_from_it(
     for arguments in (("init", "--quiet"), (*identity, "commit", "--quiet", "--allow-empty", "--message", "first")):
         subprocess.run(["git", *arguments], check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
-    tags = LINEAGE.tags()
+    tags = training_lineage("small", IDENTITIES).tags()
     assert (tags["mlflow.source.git.commit"], tags["reprolab.git_dirty"]) == (commit, "False")
     (tmp_path / "new").touch()
-    assert LINEAGE.tags()["reprolab.git_dirty"] == "True"
+    assert training_lineage("small", IDENTITIES).tags()["reprolab.git_dirty"] == "True"
 
 
 def test_lineage_names_the_experiment_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "sunny-name")
-    assert LINEAGE.tags()["reprolab.dvc_experiment"] == "sunny-name"
+    assert training_lineage("small", IDENTITIES).tags()["reprolab.dvc_experiment"] == "sunny-name"
 
 
 @pytest.mark.parametrize(
@@ -195,10 +227,10 @@ def test_run_has_the_status_that_its_block_left(
 
 SLEEPER = """
 import time
-from reprolab.tracking.lineage import INPUTS
+from reprolab.tracking.lineage import IDENTITY
 from reprolab.tracking.runs import Run
 from reprolab.tracking.store import Store
-with Run(Store("sleep"), "a run", {INPUTS: "dead"}).in_progress():
+with Run(Store("sleep"), "a run", {IDENTITY: "dead"}).in_progress():
     print("running", flush=True)
     time.sleep(600)
 """

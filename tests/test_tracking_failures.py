@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from reprolab.tracking.runs import TrainingRun
+from reprolab.tracking.lineage import training_lineage
 from reprolab.tracking.store import ERROR, Store
 from tests.factories import make_epoch, stored, use
-from tests.tracked import LINEAGE, history, named_run, training_info
+from tests.tracked import IDENTITIES, history, named_run, started
 
 
 def use_everything(store: Store, folder: Path) -> None:
     (folder / "file").touch()
     store.end_dead_runs()
-    run = TrainingRun(store, training_info(seeds=(0, 1)))
+    run = started(store, (0, 1))
     with run.in_progress(), run.of_seed(1).in_progress() as seed_run:
         seed_run.log_epoch(make_epoch(1))
         seed_run.log_scores({"accuracy": 0.9})
@@ -104,7 +104,7 @@ def test_runs_and_their_files_arrive_at_a_server(
 ) -> None:
     root = use(tmp_path, monkeypatch, uri=server)
     (tmp_path / "scores.csv").write_text("scores")
-    run = TrainingRun(Store("noise"), training_info())
+    run = started(Store("noise"))
     more_than_fit_into_a_request = range(1, 301)
     with run.in_progress():
         for number in more_than_fit_into_a_request:
@@ -113,7 +113,7 @@ def test_runs_and_their_files_arrive_at_a_server(
     assert stored(run).info.status == "FINISHED"
     for metric in ("train_loss", "images_per_second"):
         assert [step for step, _ in history(run, metric)] == list(more_than_fit_into_a_request)
-    assert TrainingRun(Store("noise"), training_info()).id == run.id
+    assert started(Store("noise")).id == run.id
     (artifact,) = (tmp_path / "artifacts").rglob("scores.csv")
     assert artifact.read_text() == "scores"
     assert list(root.iterdir()) == []
@@ -122,10 +122,10 @@ def test_runs_and_their_files_arrive_at_a_server(
 
 OPEN_STORE = """
 import sys
-from reprolab.tracking.lineage import INPUTS
+from reprolab.tracking.lineage import IDENTITY
 from reprolab.tracking.runs import Run
 from reprolab.tracking.store import Store
-print(bool(Run(Store("noise"), "r", {INPUTS: sys.argv[1]}).id))
+print(bool(Run(Store("noise"), "r", {IDENTITY: sys.argv[1]}).id))
 """
 
 
@@ -152,7 +152,7 @@ def test_lineage_needs_neither_git_nor_a_name_of_the_user(monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    tags = LINEAGE.tags()
+    tags = training_lineage("small", IDENTITIES).tags()
     assert tags["mlflow.user"] == "54321"
     assert "mlflow.source.git.commit" not in tags
 

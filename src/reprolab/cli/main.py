@@ -1,12 +1,20 @@
-"""`reprolab`: check the parameters, show an experiment, measure costs, write the pages, tidy up."""
+"""`reprolab`: check the parameters, show, measure and verify experiments, write the pages, tidy up."""
 
 import argparse
 
-from reprolab.cli import check, measure, prune, results, show
+from reprolab.cli import check, measure, prune, results, show, trainings, verify
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 
-COMMANDS = {"check": check, "show": show, "measure": measure, "results": results, "prune": prune}
+COMMANDS = {
+    "check": check,
+    "show": show,
+    "measure": measure,
+    "verify": verify,
+    "results": results,
+    "trainings": trainings,
+    "prune": prune,
+}
 
 
 def main() -> None:

@@ -1,22 +1,53 @@
-"""Remove results that params.yaml no longer names, and the checkpoints of interrupted trainings."""
+"""Remove results that params.yaml no longer names, and trainings that nothing uses."""
 
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
-from reprolab.core.layout import CHECKPOINTS, COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
+from reprolab.core.layout import COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
+
+if TYPE_CHECKING:
+    from reprolab.training.archive import Training
 
 
 def run(params: Params) -> None:
-    found = left_over(params) + [folder for folder in [CHECKPOINTS] if folder.exists()]
+    found = left_over(params)
     for path in found:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
         print(f"removed {path}")
-    print(f"{len(found)} removed" if found else "nothing to remove")
+    unused = unused_trainings(params)
+    for training in unused:
+        training.remove()
+        print(f"removed {training.folder}")
+    if not found and not unused:
+        print("nothing to remove")
+    else:
+        print(f"{len(found) + len(unused)} removed")
+
+
+def unused_trainings(params: Params) -> "list[Training]":
+    """Trainings that no result names, in the workspace, a branch or an experiment of DVC, and that the present
+    parameters and code would not take over or go on with."""
+    from reprolab.training.archive import trainings  # PyTorch takes a second to import
+
+    candidates = [found for found in trainings() if not found.is_running]
+    if not candidates:
+        return []
+    present = dict(present_trainings(params))
+    used = set(users_of_trainings()).union(*filter(None, present.values()))
+    # Of an experiment whose data are not here it cannot be said which trainings are its.
+    unsure = {name for name, identities in present.items() if identities is None}
+    return [
+        found
+        for found in candidates
+        if found.identity not in used and not (found.about and found.about.experiment in unsure)
+    ]
 
 
 def left_over(params: Params) -> list[Path]:

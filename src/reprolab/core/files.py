@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and are read with a clear error."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -107,6 +108,12 @@ def read_cells(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     except FileNotFoundError:
         raise _missing(path) from None
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of the content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_yaml(path: Path) -> Any:

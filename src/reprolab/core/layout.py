@@ -9,7 +9,7 @@ BASELINES = Path("data/baselines.csv")
 RAW, SPLITS, MODELS = Path("data/raw"), Path("data/splits"), Path("models")
 METRICS, FIGURES = Path("metrics"), Path("figures")
 COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
-CHECKPOINTS = Path(".reprolab/checkpoints")
+TRAININGS = Path(".reprolab/trainings")
 MLFLOW_DATABASE = Path("mlflow.db")
 
 SPLIT = "split.json"  # of a data set, in `data/splits/<dataset>`
@@ -41,9 +41,9 @@ def layers_file(experiment: str) -> Path:
     return COSTS / f"{experiment}-layers.csv"
 
 
-def checkpoint_file(experiment: str, inputs: str, seed: int) -> Path:
+def training_folder(identity: str) -> Path:
     """Outside the stage's outputs, which DVC removes before it runs a stage again."""
-    return repository_root() / CHECKPOINTS / f"{experiment}-{inputs}-seed-{seed}.pt"
+    return repository_root() / TRAININGS / identity
 
 
 def has_run(metrics: Path) -> bool:

@@ -47,8 +47,12 @@ class Component(Section):
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
+    @property
+    def module_name(self) -> str:
+        return f"reprolab.{self.folder.replace('/', '.')}.{self.name}"
+
     def module(self) -> ModuleType:
-        return importlib.import_module(f"reprolab.{self.folder.replace('/', '.')}.{self.name}")
+        return importlib.import_module(self.module_name)
 
     def bind(self, where: str) -> Callable[..., Any]:
         """The function with its options given. Raises `InputError` as `resolved` does."""
@@ -95,6 +99,13 @@ class Component(Section):
     def _parameters(self) -> dict[str, inspect.Parameter]:
         signature = inspect.signature(getattr(self.module(), self.function))
         return {name: found for name, found in signature.parameters.items() if found.kind is found.KEYWORD_ONLY}
+
+
+def components(section: Section) -> list[Component]:
+    """All components in a section."""
+    if isinstance(section, Component):
+        return [section]
+    return [found for _, value in section if isinstance(value, Section) for found in components(value)]
 
 
 def option_errors(section: Section, where: str) -> list[str]:

@@ -20,14 +20,13 @@ from reprolab.models.classifier import Classifier, Weights, build_classifier
 
 
 class ModelInfo(Record):
-    """`model.json`: the experiment as trained, with its defaults, its data, and `inputs`, the training's identity."""
+    """`model.json`: the experiment as trained, with its defaults, and its data."""
 
     made_by: ClassVar[str] = "dvc repro -f train@{folder}"
 
     name: str
     experiment: Experiment
     split: SplitInfo
-    inputs: str
 
 
 def load_classifier(folder: Path, seed: int) -> Classifier:

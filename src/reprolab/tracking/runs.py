@@ -1,26 +1,27 @@
-"""Runs in MLflow, each found again by its identity: the hash of what its stage's result is made from."""
+"""Runs in MLflow, each found again by its stage and the identity of its result."""
 
 import os
 import platform
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprolab.core.config import experiment_yaml
-from reprolab.tracking.lineage import INPUTS, STAGE, Lineage
+from reprolab.tracking.lineage import EXPERIMENT, IDENTITY, STAGE, Lineage, training_lineage
 from reprolab.tracking.store import ERROR, MACHINE, PROCESS, Store
+from reprolab.training.identity import Identities, hash_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
     from reprolab.models.folder import ModelInfo
     from reprolab.training.device import Device
-    from reprolab.training.record import Epoch
+    from reprolab.training.record import Epoch, TrainRecord
 
 SEED = "reprolab.seed"
 SEND_EVERY_SECONDS = 1.0
@@ -62,6 +63,14 @@ class Run:
         self._add_metrics(scores, epoch.number)
         if time.monotonic() - self._sent_at > SEND_EVERY_SECONDS:
             self._send_metrics()
+
+    def log_missing(self, epochs: Sequence["Epoch"]) -> None:
+        """Log those of the epochs that the run does not have, of a training that is known or was interrupted."""
+        self._send_metrics()
+        logged = {entry.step for entry in self.store.call("get_metric_history", self.id, "train_loss") or []}
+        for epoch in epochs:
+            if epoch.number not in logged:
+                self.log_epoch(epoch)
 
     def log_scores(self, scores: Mapping[str, Any], prefix: str = "") -> None:
         """Log those of the values that are numbers."""
@@ -131,36 +140,43 @@ class Run:
 class TrainingRun(Run):
     """The run of a training; with several seeds it is the parent of a run for each."""
 
-    def __init__(self, store: Store, model: "ModelInfo") -> None:
-        self.identity = {INPUTS: model.inputs, STAGE: "train"}
+    def __init__(self, store: Store, model: "ModelInfo", identities: Mapping[int, str]) -> None:
+        self.identities = identities
+        self.identity = {IDENTITY: hash_of(list(identities.values())), STAGE: "train", EXPERIMENT: model.name}
         super().__init__(store, model.name, self.identity)
-        self.seeds = model.experiment.training.seeds
         self.log_params(model.experiment.model_dump(mode="json", exclude_none=True))
         self.log_text(experiment_yaml(model.name, model.experiment), "experiment.yaml")
         self.set_tags({"reprolab.provenance": model.split.provenance})
 
+    def log_record(self, record: "TrainRecord") -> None:
+        """Log the scores at the best epochs, and what the training ran on, which for a known one may be elsewhere."""
+        self.set_tags({"reprolab.device": record.device, "reprolab.precision": record.precision})
+        self.log_scores(record.best_scores(), prefix="best_")
+
     def of_seed(self, seed: int) -> Run:
         """The seed's child run, or this one when there is only one seed."""
-        if len(self.seeds) == 1:
+        if len(self.identities) == 1:
             return self
-        return Run(self.store, f"seed {seed}", {**self.identity, SEED: str(seed)}, parent=self.id)
+        identity = {IDENTITY: self.identities[seed], STAGE: "train", EXPERIMENT: self.identity[EXPERIMENT]}
+        return Run(self.store, f"seed {seed}", {**identity, SEED: str(seed)}, parent=self.id)
 
 
 @contextmanager
-def training_run(model: "ModelInfo", lineage: Lineage, device: "Device") -> Iterator[TrainingRun]:
+def training_run(model: "ModelInfo", identities: Identities, device: "Device") -> Iterator[TrainingRun]:
     """The run of a training on `device`, in progress; those of trainings that died are ended first."""
     store = Store(model.experiment.dataset)
     store.end_dead_runs()
-    run = TrainingRun(store, model)
+    run = TrainingRun(store, model, identities.seeds)
     with run.in_progress():
-        run.set_tags(lineage.tags() | {"reprolab.device": device.name, "reprolab.precision": device.precision})
+        where = {"reprolab.device": device.name, "reprolab.precision": device.precision}
+        run.set_tags(training_lineage(model.name, identities).tags() | where)
         yield run
 
 
 @contextmanager
-def evaluation_run(model: "ModelInfo") -> Iterator[TrainingRun]:
+def evaluation_run(model: "ModelInfo", identities: Mapping[int, str]) -> Iterator[TrainingRun]:
     """The run of the training that made a model, in progress again."""
-    run = TrainingRun(Store(model.experiment.dataset), model)
+    run = TrainingRun(Store(model.experiment.dataset), model, identities)
     with run.in_progress():
         yield run
 
@@ -168,7 +184,7 @@ def evaluation_run(model: "ModelInfo") -> Iterator[TrainingRun]:
 @contextmanager
 def comparison_run(name: str, dataset: str, lineage: Lineage) -> Iterator[Run]:
     """The run of a comparison, in progress."""
-    run = Run(Store(dataset), f"comparison {name}", {INPUTS: lineage.hash, STAGE: "compare"})
+    run = Run(Store(dataset), f"comparison {name}", {IDENTITY: lineage.identity, STAGE: "compare"})
     with run.in_progress():
         run.set_tags(lineage.tags())
         yield run

@@ -1,8 +1,9 @@
 """The files of a training: the model's folder, and its metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reprolab.core.errors import InputError
 from reprolab.core.files import atomic_directory, write_table
 from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN
 from reprolab.models.folder import ModelInfo, save_snapshots, save_weights
@@ -39,7 +40,7 @@ def save_metrics(folder: Path, fits: Mapping[int, Fit], record: TrainRecord) -> 
     record.save(folder / TRAIN)
 
 
-def train_record(fits: Mapping[int, Fit]) -> TrainRecord:
+def train_record(fits: Mapping[int, Fit], identities: Mapping[int, str]) -> TrainRecord:
     epochs = [epoch for fit in fits.values() for epoch in fit.epochs]
     seconds = sum(epoch.seconds for epoch in epochs)
     device = next(iter(fits.values())).device
@@ -50,7 +51,17 @@ def train_record(fits: Mapping[int, Fit]) -> TrainRecord:
         images_per_second=round(sum(epoch.images_per_second * epoch.seconds for epoch in epochs) / seconds),
         device=device.name,
         precision=device.precision,
+        identities=[identities[seed] for seed in fits],
     )
+
+
+def load_identities(folder: Path, seeds: Sequence[int]) -> dict[int, str]:
+    """By seed, from a metrics folder. Raises `InputError` where its file is of an earlier version or of other seeds."""
+    identities = TrainRecord.load(folder / TRAIN).identities or []
+    if len(identities) != len(seeds):
+        command = TrainRecord.made_by.format(folder=folder.name)
+        raise InputError(f"{folder / TRAIN} does not have an identity for each seed: run `{command}`")
+    return dict(zip(seeds, identities, strict=True))
 
 
 def curve_points(fits: Mapping[int, Fit]) -> list[CurvePoint]:

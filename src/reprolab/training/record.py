@@ -77,7 +77,7 @@ class StepLoss(Record):
 
 class TrainRecord(Record):
     """`train.json`: scores at the best epochs, as means over the seeds with their standard deviation, and what the
-    training took, all seeds together."""
+    training took, all seeds together; the identity of each seed's training."""
 
     made_by: ClassVar[str] = "dvc repro -f train@{folder}"
 
@@ -98,10 +98,11 @@ class TrainRecord(Record):
     images_per_second: int
     device: str
     precision: str
+    identities: list[str] | None = None  # None in files of earlier versions
 
     def best_scores(self) -> dict[str, float]:
         """Those on the training and the validation part."""
-        return self.model_dump(exclude={"best_epochs", "seconds", "images_per_second", "device", "precision"})
+        return {name: value for name, value in self.model_dump().items() if name.startswith(("train_", "validation_"))}
 
 
 def mean_and_deviation(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:

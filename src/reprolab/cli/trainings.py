@@ -1,0 +1,67 @@
+"""List the trainings that are known or were begun, with what uses them."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+from reprolab.core.config import Params
+from reprolab.core.errors import InputError
+from reprolab.core.layout import METRICS, MODELS, SPLITS, TRAIN
+from reprolab.training.record import TrainRecord
+
+IN_METRICS = f":(glob){METRICS}/*/*/{TRAIN}"
+IDENTITY = re.compile(r'"([0-9a-f]{64})"')
+
+
+def run(params: Params) -> None:
+    from reprolab.training.archive import trainings  # PyTorch takes a second to import
+
+    found, users = trainings(), users_of_trainings()
+    for training in found:
+        what = f"{training.about.experiment}, seed {training.about.seed}" if training.about else "?"
+        state = "running" if training.is_running else f"done {training.made.finished}" if training.made else "begun"
+        used = ", ".join(sorted(users.get(training.identity, []))) or "nothing"
+        print(f"{training.identity[:12]}  {what}  {state}  {training.megabytes:,.1f} MB  used by {used}")
+    print(f"{len(found)} trainings, {sum(training.megabytes for training in found):,.1f} MB")
+
+
+def users_of_trainings() -> dict[str, set[str]]:
+    """By identity: the workspace, and the branches, tags and experiments of DVC whose results name it."""
+    users: dict[str, set[str]] = {}
+    for path in METRICS.glob(f"*/*/{TRAIN}"):
+        try:
+            identities = TrainRecord.load(path).identities or []
+        except InputError:
+            continue
+        for identity in identities:
+            users.setdefault(identity, set()).add("the workspace")
+    references = _git("for-each-ref", "--format=%(refname)").split()
+    for reference in references:
+        for identity in IDENTITY.findall(_git("grep", "-h", "-E", "[0-9a-f]{64}", reference, "--", IN_METRICS)):
+            users.setdefault(identity, set()).add(reference.removeprefix("refs/").removeprefix("heads/"))
+    return users
+
+
+def present_trainings(params: Params) -> Iterator[tuple[str, set[str] | None]]:
+    """By experiment: the identities that it has with the present parameters, code and data; None where the data or the
+    weights that it starts from are not here."""
+    from reprolab.data.parts import load_training_data
+    from reprolab.models.build import resolve_experiments
+    from reprolab.models.pretrained import load_pretrained
+    from reprolab.training.identity import identities_of
+
+    for name, experiment in resolve_experiments(params).items():
+        try:
+            data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
+            start = load_pretrained(experiment, MODELS / experiment.init_from)
+        except InputError:
+            yield name, None
+        else:
+            yield name, set(identities_of(experiment, data, start).seeds.values())
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,115 @@
+"""The archive of trainings: what is known is taken over, what was begun goes on, and what is damaged is not used."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reprolab.core.config import Experiment
+from reprolab.core.layout import training_folder
+from reprolab.training.archive import train_once
+from reprolab.training.record import Epoch, Fit
+from tests.factories import make_experiment, make_points
+
+IDENTITY = "a" * 64
+
+
+def run(numbers: list[int], experiment: Experiment | None = None, stop_at: int = 0) -> Fit:
+    """Train on points; `numbers` gets those of the epochs that are trained."""
+
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.number == stop_at:
+            raise KeyboardInterrupt
+        numbers.append(epoch.number)
+
+    settings = experiment or make_experiment({"epochs": 4, "snapshots": True})
+    return train_once("small", settings, make_points(20), None, 0, IDENTITY, on_epoch)
+
+
+def content(fit: Fit) -> dict[str, Any]:
+    weights = {name: value.tolist() for name, value in fit.classifier.state_dict().items()}
+    snapshots = {number: {k: v.tolist() for k, v in weights.items()} for number, weights in fit.snapshots.items()}
+    return {
+        "weights": weights, "snapshots": snapshots, "epochs": fit.epochs, "best": fit.best, "losses": fit.losses,
+        "device": fit.device,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["mlp", "mlp_classifier"])
+def test_a_known_training_is_taken_over(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = make_experiment({"epochs": 4, "snapshots": True}, model={"name": model, "hidden": [4]})
+    numbers: list[int] = []
+    trained = run(numbers, experiment)
+    capsys.readouterr()
+    known = run(numbers, experiment)
+    assert numbers == [1, 2, 3, 4]
+    assert content(known) == content(trained)
+    assert not known.classifier.training
+    assert capsys.readouterr().out.startswith("small, seed 0: known, trained 20")
+    assert not (training_folder(IDENTITY) / "checkpoint.pt").exists()
+
+
+def test_a_training_that_was_begun_goes_on_to_the_same_result() -> None:
+    whole = run([])
+    for path in training_folder(IDENTITY).iterdir():
+        path.unlink()
+    numbers: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(numbers, stop_at=3)
+    resumed = run(numbers)
+    assert numbers == [1, 2, 3, 4]
+    first, second = content(whole), content(resumed)
+    assert (first["weights"], first["losses"]) == (second["weights"], second["losses"])
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "result.json", "made.json", "done.json"])
+def test_a_damaged_training_is_trained_anew(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers: list[int] = []
+    trained = run(numbers)
+    path = training_folder(IDENTITY) / name
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    again = run(numbers)
+    assert numbers == [1, 2, 3, 4] * 2
+    assert "small, seed 0: trained anew, since what is known of it is damaged: " in capsys.readouterr().out
+    assert torch.equal(trained.classifier.state_dict()["mean"], again.classifier.state_dict()["mean"])
+    run(numbers)
+    assert numbers == [1, 2, 3, 4] * 2
+
+
+def test_reprolab_fresh_trains_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    run(numbers)
+    monkeypatch.setenv("REPROLAB_FRESH", "1")
+    run(numbers)
+    assert numbers == [1, 2, 3, 4] * 2
+
+
+HOLDER = """
+import fcntl, os, sys, time
+with open(sys.argv[1], "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_a_second_process_says_who_is_at_the_training_and_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = training_folder(IDENTITY)
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", HOLDER, str(folder / "lock"), "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        started = time.monotonic()
+        run([])
+    assert time.monotonic() - started > 0.5
+    assert f"small, seed 0: process {holder.pid} is at this training; waiting for it" in capsys.readouterr().out
