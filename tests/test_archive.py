@@ -82,6 +82,26 @@ def test_a_damaged_training_is_trained_anew(name: str, capsys: pytest.CaptureFix
     assert numbers == [1, 2, 3, 4] * 2
 
 
+def test_what_a_killed_process_left_is_removed() -> None:
+    run([])
+    folder = training_folder(IDENTITY)
+    for name in ("checkpoint.pt", ".checkpoint.pt.123.partial"):
+        (folder / name).write_bytes(b"left")
+    run([])
+    assert {path.name for path in folder.iterdir()} == {
+        "lock", "about.json", "weights.safetensors", "seed-0-epochs.safetensors", "result.json", "made.json",
+        "done.json",
+    }  # fmt: skip
+
+
+def test_a_result_without_all_its_files_is_trained_anew() -> None:
+    numbers: list[int] = []
+    run(numbers)
+    (training_folder(IDENTITY) / "done.json").write_text('{"sha256": {}}')
+    run(numbers)
+    assert numbers == [1, 2, 3, 4] * 2
+
+
 def test_reprolab_fresh_trains_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers: list[int] = []
     run(numbers)

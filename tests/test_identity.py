@@ -85,6 +85,39 @@ def test_what_may_change_meaning_changes_the_hash(old: str, new: str) -> None:
     assert module_hash(SOURCE.replace(old, new)) != module_hash(SOURCE)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("f()(x)", "f(x)()"),
+        ("f(x)(y=1)", "f(x, y=1)()"),
+        ("@f()(x)\ndef g(): pass", "@f(x)()\ndef g(): pass"),
+        ("def g():\n    (x): (yield) = 3", "def g():\n    (x): (yield 3)"),
+        ("[None, f]", "[f, None]"),
+        ("x = 1", "x = True"),
+        ("x = '1'", "x = b'1'"),
+    ],
+)
+def test_sources_that_look_alike_in_part_have_other_hashes(one: str, other: str) -> None:
+    assert module_hash(one) != module_hash(other)
+
+
+def test_a_function_with_a_docstring_alone_is_an_empty_one() -> None:
+    assert module_hash('def f(): "Docstring."') == module_hash("def f(): pass")
+
+
+def test_imports_are_absolute_and_by_name() -> None:
+    for path in (REPOSITORY / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0 and all(alias.name != "*" for alias in node.names), path
+
+
+def test_a_module_that_changed_since_the_process_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STARTED", 0.0)
+    with pytest.raises(InputError, match=r"run\.py changed while this process started.*: start it again"):
+        module_hashes(START)
+
+
 def test_the_errors_whose_texts_do_not_count_are_the_project_s_own() -> None:
     assert set(OWN_ERRORS) == {InputError.__name__, *(error.__name__ for error in InputError.__subclasses__())}
     assert DivergenceError in InputError.__subclasses__()
@@ -137,9 +170,10 @@ def identity(changes: Any = None, seed: int = 0, **given: Any) -> str:
         {"training": {"seeds": [0, 1], "schedule": {"name": "constant"}, "snapshots": False}},
         {"training": {"seeds": [0, 1], "optimizer": {"name": "sgd", "momentum": 0.0, "lr": 0.1, "weight_decay": 0.0}}},
         {"model": {"name": "mlp", "activation": "relu", "hidden": [8]}},
+        {"training": {"seeds": [0, 1], "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0}}},
         {"freeze": "none"},
     ],
-    ids=["a seed less", "more seeds", "defaults", "defaults of an option", "order", "no freezing"],
+    ids=["a seed less", "more seeds", "defaults", "defaults of an option", "order", "a whole number", "no freezing"],
 )
 def test_the_same_training_written_otherwise_is_the_same(changes: dict[str, Any]) -> None:
     assert identity(changes) == identity()

@@ -1,6 +1,7 @@
 """`reprolab trainings` and what `reprolab prune` removes of them."""
 
 import fcntl
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from reprolab.cli import prune, trainings
 from reprolab.core.config import Params
+from reprolab.core.errors import InputError
 from reprolab.core.layout import METRICS, SPLITS, training_folder
 from reprolab.data.split import make_split, save_split
 from reprolab.models.build import resolve_experiment
@@ -86,10 +88,23 @@ def test_prune_removes_what_nothing_uses(params: Params, capsys: pytest.CaptureF
         folder.mkdir()
         About(experiment=experiment, seed=0).save(folder / "about.json")
 
+    capsys.readouterr()
+    prune.run(params)
+    assert capsys.readouterr().out == "nothing to remove\n"  # all are of today
+    for folder in training_folder("").iterdir():
+        os.utime(folder, (0, 0))
     with (running / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        capsys.readouterr()
         prune.run(params)
     assert [folder.exists() for folder in (by_workspace, by_branch, would_be_taken_over, unsure, running)] == [True] * 5
-    assert [folder.exists() for folder in (by_nothing, unknown)] == [False, False]
-    assert capsys.readouterr().out.endswith("2 removed\n")
+    # Of whom `removed` was cannot be said while the data of `absent` are not here: it may have been renamed.
+    assert [folder.exists() for folder in (by_nothing, unknown)] == [False, True]
+    assert capsys.readouterr().out.endswith("1 removed\n")
+
+
+def test_without_git_nothing_is_removed(params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.utime(train(params, "a"), (0, 0))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="git is not installed"):
+        prune.run(params)
+    assert training_folder(identity("a")).exists()

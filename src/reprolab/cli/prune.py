@@ -1,6 +1,7 @@
 """Remove results that params.yaml no longer names, and trainings that nothing uses."""
 
 import shutil
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
 from reprolab.core.layout import COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
+
+RECENT_SECONDS = 24 * 60 * 60
 
 if TYPE_CHECKING:
     from reprolab.training.archive import Training
@@ -21,9 +24,8 @@ def run(params: Params) -> None:
         else:
             path.unlink()
         print(f"removed {path}")
-    unused = unused_trainings(params)
+    unused = [training for training in unused_trainings(params) if training.remove()]
     for training in unused:
-        training.remove()
         print(f"removed {training.folder}")
     if not found and not unused:
         print("nothing to remove")
@@ -32,21 +34,24 @@ def run(params: Params) -> None:
 
 
 def unused_trainings(params: Params) -> "list[Training]":
-    """Trainings that no result names, in the workspace, a branch or an experiment of DVC, and that the present
-    parameters and code would not take over or go on with."""
+    """Trainings that no result names, in the workspace or in git, and that the present parameters and code would not
+    take over or go on with. Those of the last day stay, since an experiment that runs aside may be about to name them.
+    """
     from reprolab.training.archive import trainings  # PyTorch takes a second to import
 
-    candidates = [found for found in trainings() if not found.is_running]
+    long_ago = time.time() - RECENT_SECONDS
+    candidates = [found for found in trainings() if not found.is_running and found.folder.stat().st_mtime < long_ago]
     if not candidates:
         return []
     present = dict(present_trainings(params))
     used = set(users_of_trainings()).union(*filter(None, present.values()))
     # Of an experiment whose data are not here it cannot be said which trainings are its.
     unsure = {name for name, identities in present.items() if identities is None}
+    sure = set(params.experiments) - unsure if unsure else None
     return [
         found
         for found in candidates
-        if found.identity not in used and not (found.about and found.about.experiment in unsure)
+        if found.identity not in used and (sure is None or (found.about and found.about.experiment in sure))
     ]
 
 

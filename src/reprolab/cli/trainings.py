@@ -4,7 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-from reprolab.core.config import Params
+from reprolab.core.config import IMAGENET, Params
 from reprolab.core.errors import InputError
 from reprolab.core.layout import METRICS, MODELS, SPLITS, TRAIN
 from reprolab.training.record import TrainRecord
@@ -35,9 +35,9 @@ def users_of_trainings() -> dict[str, set[str]]:
             continue
         for identity in identities:
             users.setdefault(identity, set()).add("the workspace")
-    references = _git("for-each-ref", "--format=%(refname)").split()
-    for reference in references:
-        for identity in IDENTITY.findall(_git("grep", "-h", "-E", "[0-9a-f]{64}", reference, "--", IN_METRICS)):
+    for reference in ["HEAD", *_git("for-each-ref", "--format=%(refname)").split()]:
+        grep = ("grep", "--no-color", "-h", "-E", "[0-9a-f]{64}", reference, "--", IN_METRICS)
+        for identity in IDENTITY.findall(_git(*grep, may_fail=True)):
             users.setdefault(identity, set()).add(reference.removeprefix("refs/").removeprefix("heads/"))
     return users
 
@@ -51,6 +51,9 @@ def present_trainings(params: Params) -> Iterator[tuple[str, set[str] | None]]:
     from reprolab.training.identity import identities_of
 
     for name, experiment in resolve_experiments(params).items():
+        if experiment.init_from == IMAGENET:  # nothing is downloaded for this
+            yield name, None
+            continue
         try:
             data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
             start = load_pretrained(experiment, MODELS / experiment.init_from)
@@ -60,8 +63,12 @@ def present_trainings(params: Params) -> Iterator[tuple[str, set[str] | None]]:
             yield name, set(identities_of(experiment, data, start).seeds.values())
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str, may_fail: bool = False) -> str:
+    """Raises `InputError` where git does not work, since then it cannot be said what uses a training."""
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout
+        found = subprocess.run(["git", "--no-pager", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return ""
+        raise InputError("git is not installed: without it nobody knows what uses a training") from None
+    if found.returncode and not may_fail:
+        raise InputError(f"git {arguments[0]}: {found.stderr.strip()}")
+    return found.stdout

@@ -28,6 +28,7 @@ def run(params: Params, experiment: list[str]) -> None:
         settings = resolve_experiment(params.experiment(name), f"experiments.{name}")
         if not _is_here(name, settings.dataset):
             raise InputError(f"{name} has no results here to compare with: run `dvc repro evaluate@{name}`")
+        _require_present(name, settings)
         with tempfile.TemporaryDirectory() as folder:
             found = _produce(name, settings, Path(folder))
             expected = EvaluationRecord.load(metrics_folder(settings.dataset, name) / TEST)
@@ -49,6 +50,20 @@ def run(params: Params, experiment: list[str]) -> None:
 
 def _is_here(name: str, dataset: str) -> bool:
     return has_run(metrics_folder(dataset, name)) and (MODELS / name / MODEL).exists()
+
+
+def _require_present(name: str, experiment: Experiment) -> None:
+    """Raises `InputError` when the results are of other parameters, data or code than the present ones."""
+    from reprolab.data.parts import load_training_data
+    from reprolab.models.pretrained import load_pretrained
+    from reprolab.training.identity import identities_of
+    from reprolab.training.outputs import load_identities
+
+    data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
+    start = load_pretrained(experiment, MODELS / experiment.init_from)
+    named = load_identities(metrics_folder(experiment.dataset, name), experiment.training.seeds)
+    if named != identities_of(experiment, data, start).seeds:
+        raise InputError(f"the results of {name} are of another training than the present one: run `dvc repro` first")
 
 
 def _produce(name: str, experiment: Experiment, folder: Path) -> EvaluationRecord:

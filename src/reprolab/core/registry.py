@@ -63,21 +63,24 @@ class Component(Section):
 
         Raises `InputError` when an option is unknown, missing or of a wrong type, with a line for each.
         """
-        if errors := self.option_errors(where):
+        values, errors = self._checked(where)
+        if errors:
             raise InputError("\n  ".join(errors))
-        parameters = self._parameters()
-        defaults = {name: found.default for name, found in parameters.items() if found.default is not found.empty}
-        values = {name: value for name, value in defaults.items() if value is not None} | self.options
-        return type(self)(name=self.name, **{name: values[name] for name in parameters if name in values})
+        return type(self)(name=self.name, **values)
 
     def option_errors(self, where: str) -> list[str]:
         """What is wrong with the options, each with its key below `where`."""
+        return self._checked(where)[1]
+
+    def _checked(self, where: str) -> tuple[dict[str, Any], list[str]]:
+        """The values of all options but those that are None, a whole number made a float where the option is one, and
+        what is wrong with them."""
         parameters = self._parameters()
-        unknown = [option for option in self.options if option not in parameters]
         errors = [
             f"{where}.{option}: unknown option of '{self.name}'{did_you_mean(option, parameters)}; "
             f"allowed: {', '.join(parameters) or 'none'}"
-            for option in unknown
+            for option in self.options
+            if option not in parameters
         ]
         fields = {
             name: (found.annotation, ... if found.default is found.empty else found.default)
@@ -86,7 +89,7 @@ class Component(Section):
         config = ConfigDict(strict=True, allow_inf_nan=False)
         schema = create_model("Options", __config__=config, **fields)  # type: ignore[call-overload]
         try:
-            schema.model_validate({name: value for name, value in self.options.items() if name in parameters})
+            found = schema.model_validate({name: value for name, value in self.options.items() if name in parameters})
         except ValidationError as error:
             for detail in error.errors():
                 key = ".".join([where, *(str(part) for part in detail["loc"])])
@@ -94,7 +97,9 @@ class Component(Section):
                     errors.append(f"{key}: this option of '{self.name}' is missing")
                 else:
                     errors.append(f"{key}: found {detail['input']!r}; it {requirement(detail['msg'])}")
-        return errors
+            return {}, errors
+        values = {name: getattr(found, name) for name in parameters}
+        return {name: value for name, value in values.items() if value is not None}, errors
 
     def _parameters(self) -> dict[str, inspect.Parameter]:
         signature = inspect.signature(getattr(self.module(), self.function))

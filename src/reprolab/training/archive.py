@@ -10,14 +10,15 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from reprolab.core.config import Experiment
@@ -96,12 +97,14 @@ def train_once(
             try:
                 _verify(folder)
                 fit, made = _load(folder, experiment, data), Made.load(folder / MADE)
-            except InputError as error:
+            except (InputError, SafetensorError, RuntimeError, KeyError, IndexError, OSError) as error:
                 print(f"{name}, seed {seed}: trained anew, since what is known of it is damaged: {error}", flush=True)
                 _empty(folder)
             else:
                 by = f" by commit {made.commit[:10]}" if made.commit else ""
-                print(f"{name}, seed {seed}: known, trained {made.finished}{by}", flush=True)
+                where = f" on {fit.device.name} in {fit.device.precision}"
+                print(f"{name}, seed {seed}: known, trained {made.finished}{where}{by}", flush=True)
+                (folder / CHECKPOINT).unlink(missing_ok=True)  # left by a process that was killed
                 return fit
         About(experiment=name, seed=seed).save(folder / ABOUT)
         fit = train(experiment, data, pretrained, seed, folder / CHECKPOINT, on_epoch)
@@ -123,20 +126,31 @@ class Training:
     def identity(self) -> str:
         return self.folder.name
 
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
+    def remove(self) -> bool:
+        """False where a process is at it."""
+        with (self.folder / LOCK).open("a") as lock:
+            if _locked(lock):
+                shutil.rmtree(self.folder)
+                return True
+        return False
 
 
 def trainings() -> list[Training]:
     """All in the archive, the latest last."""
-    folders = [path for path in training_folder("").glob("*/") if path.is_dir()]
-    return [_training(folder) for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime)]
+    found = []
+    for folder in training_folder("").glob("*/"):
+        with suppress(FileNotFoundError):  # removed in the meantime
+            found.append((folder.stat().st_mtime, _training(folder)))
+    return [training for _, training in sorted(found, key=lambda pair: pair[0])]
 
 
 def _training(folder: Path) -> Training:
     about = _load_if_whole(folder / ABOUT, About)
     made = _load_if_whole(folder / MADE, Made) if (folder / DONE).exists() else None
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    size = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a checkpoint takes the place of the former one
+            size += path.stat().st_size
     return Training(folder, about, made, _is_owned(folder), size / 1e6)
 
 
@@ -148,12 +162,20 @@ def _load_if_whole(path: Path, kind: type[R]) -> R | None:
 
 
 def _is_owned(folder: Path) -> bool:
-    with (folder / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    try:
+        with (folder / LOCK).open() as lock:
+            return not _locked(lock)
+    except FileNotFoundError:
+        return False
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Take the lock if it is free; it is free again when the file is closed."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _save(folder: Path, fit: Fit, seed: int) -> None:
@@ -170,7 +192,7 @@ def _save(folder: Path, fit: Fit, seed: int) -> None:
         python=platform.python_version(),
         versions={package: version(package) for package in ("torch", "torchvision", "numpy", "scikit-learn", "pillow")},
     ).save(folder / MADE)
-    files = sorted(path for path in folder.iterdir() if path.name not in (LOCK, CHECKPOINT))
+    files = [folder / name for name in (ABOUT, WEIGHTS, RESULT, MADE)] + sorted(folder.glob("seed-*"))
     Done(sha256={path.name: file_hash(path) for path in files}).save(folder / DONE)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -186,7 +208,10 @@ def _load(folder: Path, experiment: Experiment, data: TrainingData) -> Fit:
 
 def _verify(folder: Path) -> None:
     """Raises `InputError` when a file of the result is missing or is not what was written."""
-    for name, expected in Done.load(folder / DONE).sha256.items():
+    found = Done.load(folder / DONE).sha256
+    if not {WEIGHTS, RESULT, MADE} <= found.keys():
+        raise InputError(f"{folder / DONE} lacks files")
+    for name, expected in found.items():
         path = folder / name
         if not path.is_file() or file_hash(path) != expected:
             raise InputError(f"{path} is not what the training wrote")
@@ -195,23 +220,39 @@ def _verify(folder: Path) -> None:
 @contextmanager
 def _owned(folder: Path, what: str) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process; say so where another one has it, and wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            print(f"{what}: process {lock.read() or '?'} is at this training; waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("a+") as lock:
+            if not _locked(lock):
+                lock.seek(0)
+                print(f"{what}: process {lock.read() or '?'} is at this training; waiting for it", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_at(folder / LOCK, lock):
+                continue  # the folder was removed in the meantime
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            for partial in folder.glob(".*.partial"):  # left by a process that was killed
+                partial.unlink()
+            try:
+                yield
+            finally:
+                lock.truncate(0)
+            return
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.name != LOCK:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
             path.unlink()
 
 

@@ -11,6 +11,7 @@ The tree is walked here, since `ast.dump`, `ast.unparse` and bytecode differ bet
 import ast
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reprolab.core.errors import InputError
 from reprolab.core.registry import LIBRARY, components
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from reprolab.data.parts import TrainingData
     from reprolab.models.pretrained import PretrainedWeights
 
+STARTED = time.time()
 PROJECT = "reprolab"
 START = f"{PROJECT}.training.run"
 LEFT_OUT = tuple(f"{PROJECT}.{room}" for room in ("core", "tracking", "cli"))
@@ -100,6 +103,8 @@ def _imported_modules(name: str) -> list[str]:
 
 def _imports(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+        for otherwise in node.orelse:
+            yield from _imports(otherwise)
         return
     if isinstance(node, ast.ImportFrom):
         yield from [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -111,12 +116,14 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 def _path(name: str) -> Path | None:
     base = LIBRARY.parent / name.replace(".", "/")
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
 def _source(name: str) -> str:
     path = _path(name)
     assert path, name
+    if STARTED < path.stat().st_mtime <= time.time():
+        raise InputError(f"{path} changed while this process started, which may run what it was before: start it again")
     return path.read_text(encoding="utf-8")
 
 
@@ -132,9 +139,11 @@ def _add_node(digest: Any, node: Any, texts_count: bool) -> None:
             for field, value in ast.iter_fields(node):
                 # Newer versions of Python add fields, empty in code that older ones read.
                 if value is not None and value != []:
-                    digest.update(field.encode())
+                    _add_text(digest, field)
                     body = _without_docstring(value) if field == "body" and isinstance(node, DOCUMENTED) else value
                     _add_node(digest, body, texts_count and not (own_error and field in ("args", "keywords")))
+            # Without an end a field that is skipped could be taken for one of the node around it.
+            digest.update(b")")
         case list():
             digest.update(b"[")
             for element in node:
@@ -147,7 +156,7 @@ def _add_node(digest: Any, node: Any, texts_count: bool) -> None:
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     match body:
         case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-            return rest
+            return rest or [ast.Pass()]
         case _:
             return body
 

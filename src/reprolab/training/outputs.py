@@ -43,14 +43,15 @@ def save_metrics(folder: Path, fits: Mapping[int, Fit], record: TrainRecord) -> 
 def train_record(fits: Mapping[int, Fit], identities: Mapping[int, str]) -> TrainRecord:
     epochs = [epoch for fit in fits.values() for epoch in fit.epochs]
     seconds = sum(epoch.seconds for epoch in epochs)
-    device = next(iter(fits.values())).device
+    # Some seeds may be known from elsewhere.
+    devices = [fit.device for fit in fits.values()]
     return TrainRecord(
         **mean_and_deviation({seed: _flat(fit.best) for seed, fit in fits.items()}),
         best_epochs=[fit.best.number for fit in fits.values()],
         seconds=round(seconds, 1),
         images_per_second=round(sum(epoch.images_per_second * epoch.seconds for epoch in epochs) / seconds),
-        device=device.name,
-        precision=device.precision,
+        device=", ".join(dict.fromkeys(device.name for device in devices)),
+        precision=", ".join(dict.fromkeys(device.precision for device in devices)),
         identities=[identities[seed] for seed in fits],
     )
 
