@@ -10,10 +10,10 @@ from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
 from reprolab.core.layout import COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
 
-RECENT_SECONDS = 24 * 60 * 60
-
 if TYPE_CHECKING:
     from reprolab.training.archive import Training
+
+RECENT_SECONDS = 24 * 60 * 60
 
 
 def run(params: Params) -> None:

@@ -3,11 +3,16 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from reprolab.core.config import IMAGENET, Params
+from reprolab.core.config import IMAGENET, Experiment, Params
 from reprolab.core.errors import InputError
 from reprolab.core.layout import METRICS, MODELS, SPLITS, TRAIN
 from reprolab.training.record import TrainRecord
+
+if TYPE_CHECKING:
+    from reprolab.data.parts import TrainingData
+    from reprolab.models.pretrained import PretrainedWeights
 
 IN_METRICS = f":(glob){METRICS}/*/*/{TRAIN}"
 IDENTITY = re.compile(r'"([0-9a-f]{64})"')
@@ -45,9 +50,7 @@ def users_of_trainings() -> dict[str, set[str]]:
 def present_trainings(params: Params) -> Iterator[tuple[str, set[str] | None]]:
     """By experiment: the identities that it has with the present parameters, code and data; None where the data or the
     weights that it starts from are not here."""
-    from reprolab.data.parts import load_training_data
     from reprolab.models.build import resolve_experiments
-    from reprolab.models.pretrained import load_pretrained
     from reprolab.training.identity import identities_of
 
     for name, experiment in resolve_experiments(params).items():
@@ -55,12 +58,20 @@ def present_trainings(params: Params) -> Iterator[tuple[str, set[str] | None]]:
             yield name, None
             continue
         try:
-            data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
-            start = load_pretrained(experiment, MODELS / experiment.init_from)
+            data, start = load_inputs(experiment)
         except InputError:
             yield name, None
         else:
             yield name, set(identities_of(experiment, data, start).seeds.values())
+
+
+def load_inputs(experiment: Experiment) -> "tuple[TrainingData, PretrainedWeights | None]":
+    """The data of a training and the weights that it starts from. Raises `InputError` when they are not here."""
+    from reprolab.data.parts import load_training_data
+    from reprolab.models.pretrained import load_pretrained
+
+    data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
+    return data, load_pretrained(experiment, MODELS / experiment.init_from)
 
 
 def _git(*arguments: str, may_fail: bool = False) -> str:

@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from reprolab.cli.trainings import load_inputs
 from reprolab.core.config import Experiment, Params
 from reprolab.core.errors import InputError
 from reprolab.core.files import file_hash, write_table
@@ -28,7 +29,6 @@ def run(params: Params, experiment: list[str]) -> None:
         settings = resolve_experiment(params.experiment(name), f"experiments.{name}")
         if not _is_here(name, settings.dataset):
             raise InputError(f"{name} has no results here to compare with: run `dvc repro evaluate@{name}`")
-        _require_present(name, settings)
         with tempfile.TemporaryDirectory() as folder:
             found = _produce(name, settings, Path(folder))
             expected = EvaluationRecord.load(metrics_folder(settings.dataset, name) / TEST)
@@ -52,39 +52,27 @@ def _is_here(name: str, dataset: str) -> bool:
     return has_run(metrics_folder(dataset, name)) and (MODELS / name / MODEL).exists()
 
 
-def _require_present(name: str, experiment: Experiment) -> None:
-    """Raises `InputError` when the results are of other parameters, data or code than the present ones."""
-    from reprolab.data.parts import load_training_data
-    from reprolab.models.pretrained import load_pretrained
-    from reprolab.training.identity import identities_of
-    from reprolab.training.outputs import load_identities
-
-    data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
-    start = load_pretrained(experiment, MODELS / experiment.init_from)
-    named = load_identities(metrics_folder(experiment.dataset, name), experiment.training.seeds)
-    if named != identities_of(experiment, data, start).seeds:
-        raise InputError(f"the results of {name} are of another training than the present one: run `dvc repro` first")
-
-
 def _produce(name: str, experiment: Experiment, folder: Path) -> EvaluationRecord:
-    """Write into `folder` what `train` and `evaluate` write of numbers: into `model` and `metrics`."""
-    from reprolab.data.parts import load_part, load_training_data
+    """Write into `folder` what `train` and `evaluate` write of numbers: into `model` and `metrics`.
+
+    Raises `InputError` when the results are of other parameters, data or code than the present ones.
+    """
+    from reprolab.data.parts import load_part
     from reprolab.evaluation.evaluate import evaluate
     from reprolab.models.folder import ModelInfo
-    from reprolab.models.pretrained import load_pretrained
     from reprolab.training.device import choose_device
     from reprolab.training.identity import identities_of
-    from reprolab.training.outputs import save_metrics, save_model, train_record
+    from reprolab.training.outputs import load_identities, save_metrics, save_model, train_record
     from reprolab.training.run import train
 
-    split = SPLITS / experiment.dataset
-    data = load_training_data(split, experiment.training.data)
-    start = load_pretrained(experiment, MODELS / experiment.init_from)
+    data, start = load_inputs(experiment)
+    identities = identities_of(experiment, data, start).seeds
+    if load_identities(metrics_folder(experiment.dataset, name), experiment.training.seeds) != identities:
+        raise InputError(f"the results of {name} are of another training than the present one: run `dvc repro` first")
     fits = {seed: train(experiment, data, start, seed) for seed in experiment.training.seeds}
-    record = train_record(fits, identities_of(experiment, data, start).seeds)
     save_model(folder / "model", ModelInfo(name=name, experiment=experiment, split=data.info), fits)
-    save_metrics(folder / "metrics", fits, record)
-    evaluation = evaluate(folder / "model", load_part(split, "test"), choose_device(data.info))
+    save_metrics(folder / "metrics", fits, train_record(fits, identities))
+    evaluation = evaluate(folder / "model", load_part(SPLITS / experiment.dataset, "test"), choose_device(data.info))
     write_table(folder / "metrics" / CONFUSION, evaluation.confusion_rows())
     write_table(folder / "metrics" / CLASSES, evaluation.class_rows())
     return evaluation.record()
