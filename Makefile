@@ -31,6 +31,8 @@ install: .venv/.installed  ## create .venv with the locked packages
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
 	@dvc repro compare@digits || { reprolab check >/dev/null; exit 1; }
 	@echo && cat metrics/comparison/digits.md
+	@echo && echo 'Against the results that were committed:'
+	@reprolab verify --committed digits-mlp digits-lenet5
 	@echo
 	@echo 'Next:'
 	@echo '  make ui                                   look at the runs in MLflow'
@@ -41,6 +43,7 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
+	reprolab remember
 	dvc repro --keep-going || { dvc repro --single-item compare; exit 1; }
 
 experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved

@@ -4,17 +4,13 @@ import argparse
 from pathlib import Path
 
 from reprolab.core.errors import run_command
-from reprolab.core.files import atomic_directory, read_table, write_table
-from reprolab.core.layout import CLASSES, CONFUSION, CURVES, MODEL, TEST
+from reprolab.core.layout import CLASSES, MODEL, TRAIN
 from reprolab.data.parts import load_part
 from reprolab.evaluation.evaluate import evaluate
-from reprolab.evaluation.figures import save_figure
-from reprolab.evaluation.network_figures import experiment_figures
+from reprolab.evaluation.outputs import save_evaluation
 from reprolab.models.folder import ModelInfo
 from reprolab.tracking.runs import evaluation_run
-from reprolab.training.device import choose_device
-from reprolab.training.outputs import load_identities
-from reprolab.training.record import CurvePoint
+from reprolab.training.record import TrainRecord
 
 
 def main() -> None:
@@ -26,21 +22,13 @@ def main() -> None:
     arguments = parser.parse_args()
 
     info = ModelInfo.load(arguments.model / MODEL)
-    identities = load_identities(arguments.metrics, info.experiment.training.seeds)
+    identities = TrainRecord.load_identities(arguments.metrics / TRAIN, info.experiment.training.seeds)
     test = load_part(arguments.split, "test")
-    curves = read_table(arguments.metrics / CURVES, CurvePoint)
-    evaluation = evaluate(arguments.model, test, choose_device(info.split))
-    record = evaluation.record()
-
-    with atomic_directory(arguments.figures) as folder:
-        for file, figure in experiment_figures(info.name, arguments.model, curves, test, evaluation).items():
-            save_figure(figure, folder / file)
-    write_table(arguments.metrics / CONFUSION, evaluation.confusion_rows())
-    write_table(arguments.metrics / CLASSES, evaluation.class_rows())
-    record.save(arguments.metrics / TEST)
+    evaluation = evaluate(arguments.model, test)
+    save_evaluation(info.name, evaluation, arguments.model, test, arguments.metrics, arguments.figures)
 
     with evaluation_run(info, identities) as run:
-        run.log_scores(record.model_dump(), prefix="test_")
+        run.log_scores(evaluation.record().model_dump(), prefix="test_")
         run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / CLASSES)
         for seed, scores in evaluation.scores.items():
             with run.of_seed(seed).in_progress() as seed_run:

@@ -12,8 +12,7 @@ from reprolab.models.folder import ModelInfo
 from reprolab.models.pretrained import load_pretrained
 from reprolab.tracking.runs import Run, training_run
 from reprolab.training.archive import train_once
-from reprolab.training.device import choose_device
-from reprolab.training.identity import identities_of
+from reprolab.training.identity import origins_of
 from reprolab.training.outputs import print_epoch, save_metrics, save_model, train_record
 from reprolab.training.record import Epoch
 
@@ -33,18 +32,17 @@ def main() -> None:
     experiment = resolve_experiments(params)[name]
     data = load_training_data(arguments.split, experiment.training.data)
     pretrained = load_pretrained(experiment, arguments.pretrained)
-    device = choose_device(data.info)
     info = ModelInfo(name=name, experiment=experiment, split=data.info)
-    identities = identities_of(experiment, data, pretrained)
+    origins = origins_of(experiment, data, pretrained)
 
     fits = {}
-    with training_run(info, identities, device) as run:
-        for seed, identity in identities.seeds.items():
+    with training_run(info, origins) as run:
+        for seed, origin in origins.items():
             with run.of_seed(seed).in_progress() as seed_run:
                 on_epoch = partial(report, name, seed, seed_run)
-                fits[seed] = train_once(name, experiment, data, pretrained, seed, identity, on_epoch)
+                fits[seed] = train_once(name, experiment, data, pretrained, origin, on_epoch)
                 seed_run.log_missing(fits[seed].epochs)
-        record = train_record(fits, identities.seeds)
+        record = train_record(fits, {seed: origin.identity for seed, origin in origins.items()})
         run.log_record(record)
 
     save_model(arguments.model, info, fits)

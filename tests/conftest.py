@@ -16,6 +16,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
+import reprolab.training.device
 from reprolab.core.config import SplitConfig
 from reprolab.data.split import make_split, save_split
 from tests.factories import REPOSITORY, make_source, use
@@ -37,8 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def private_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the caller's environment, and MLflow and checkpoints in a temporary folder."""
-    for name in ("REPROLAB_MIRROR", "REPROLAB_DEVICE", "REPROLAB_PRECISION", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith(("REPROLAB_", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME")):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(reprolab.training.device, "ALL_THREADS", 1)
+    torch.set_num_threads(1)  # a training sets it for its process
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("REPROLAB_DEVICE", "cpu")
 

@@ -16,6 +16,7 @@ from reprolab.data.parts import Part, SplitInfo, TrainingData
 from reprolab.models.classifier import Classifier, build_classifier
 from reprolab.models.folder import ModelInfo
 from reprolab.training.device import Device
+from reprolab.training.identity import Origin
 from reprolab.training.outputs import save_model
 from reprolab.training.record import Epoch, Fit, Scores
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reprolab.tracking.runs import Run
 
 REPOSITORY = Path(__file__).parent.parent
-CPU = Device("cpu", "float32")
+CPU = Device("cpu", "float32", threads=1)
 
 SPLIT: dict[str, Any] = {"validation": 0.1, "seed": 0}
 TRAINING: dict[str, Any] = {
@@ -147,6 +148,12 @@ def make_fit(
     """A training of these epochs, by default one; `best` is the place of the best one among them."""
     epochs = epochs or (make_epoch(),)
     return Fit(classifier or make_classifier(), CPU, list(epochs), epochs[best], list(losses), {})
+
+
+def make_origin(seed: int = 0, **changes: Any) -> Origin:
+    """Of a training that is not looked into."""
+    known = {"parameters": {}, "data": "d" * 64, "pretrained": "", "modules": {"reprolab.training.run": "c" * 64}}
+    return Origin.model_validate(known | {"seed": seed} | changes)
 
 
 def make_model_info(

@@ -24,7 +24,6 @@ def make_evaluation(**changes: Any) -> EvaluationRecord:
         "images": 10,
         "parameters": 61706,
         "trainable_parameters": 61706,
-        "images_per_second": 1000,
         "device": "cpu",
         "provenance": "official",
     }
@@ -41,10 +40,10 @@ def make_train_record(**changes: Any) -> TrainRecord:
         "validation_accuracy": 0.8,
         "validation_macro_f1": 0.78,
         "best_epochs": [1, 2],
-        "seconds": 20.0,
-        "images_per_second": 1000,
         "device": "cpu",
         "precision": "float32",
+        "threads": "1",
+        "identities": ["a" * 64, "b" * 64],
     }
     return TrainRecord.model_validate(known | changes)
 
@@ -115,5 +114,6 @@ def make_costs(**changes: Any) -> Costs:
         "precision": "bfloat16",
         "machine": "x86_64, 2 threads",
         "trainable_parameters": 61706,
+        "epoch_seconds": 3.2,
     }
     return Costs.model_validate(known | changes)

@@ -1,8 +1,11 @@
 """The archive of trainings: what is known is taken over, what was begun goes on, and what is damaged is not used."""
 
+import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,14 @@ import torch
 
 from reprolab.core.config import Experiment
 from reprolab.core.layout import training_folder
-from reprolab.training.archive import train_once
+from reprolab.training.archive import folder_of, train_once, trainings
+from reprolab.training.device import processor
+from reprolab.training.folder import About
 from reprolab.training.record import Epoch, Fit
-from tests.factories import make_experiment, make_points
+from tests.factories import make_experiment, make_origin, make_points
 
-IDENTITY = "a" * 64
+ORIGIN = make_origin()
+IDENTITY = ORIGIN.identity
 
 
 def run(numbers: list[int], experiment: Experiment | None = None, stop_at: int = 0) -> Fit:
@@ -27,7 +33,7 @@ def run(numbers: list[int], experiment: Experiment | None = None, stop_at: int =
         numbers.append(epoch.number)
 
     settings = experiment or make_experiment({"epochs": 4, "snapshots": True})
-    return train_once("small", settings, make_points(20), None, 0, IDENTITY, on_epoch)
+    return train_once("small", settings, make_points(20), None, ORIGIN, on_epoch)
 
 
 def content(fit: Fit) -> dict[str, Any]:
@@ -50,23 +56,25 @@ def test_a_known_training_is_taken_over(model: str, capsys: pytest.CaptureFixtur
     assert content(known) == content(trained)
     assert not known.classifier.training
     assert capsys.readouterr().out.startswith("small, seed 0: known, trained 20")
-    assert not (training_folder(IDENTITY) / "checkpoint.pt").exists()
+    assert not (training_folder(IDENTITY) / "checkpoint").exists()
 
 
 def test_a_training_that_was_begun_goes_on_to_the_same_result() -> None:
     whole = run([])
-    for path in training_folder(IDENTITY).iterdir():
-        path.unlink()
+    assert folder_of(IDENTITY).remove()
     numbers: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         run(numbers, stop_at=3)
+    assert {path.name for path in training_folder(IDENTITY).iterdir()} == {"lock", "about.json", "checkpoint"}
     resumed = run(numbers)
-    assert numbers == [1, 2, 3, 4]
+    assert numbers == [1, 2, 4]  # the third was in the checkpoint before it was reported
     first, second = content(whole), content(resumed)
     assert (first["weights"], first["losses"]) == (second["weights"], second["losses"])
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "result.json", "made.json", "done.json"])
+@pytest.mark.parametrize(
+    "name", ["about.json", "weights.safetensors", "seed-0-epochs.safetensors", "result.json", "made.json", "done.json"]
+)
 def test_a_damaged_training_is_trained_anew(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     numbers: list[int] = []
     trained = run(numbers)
@@ -77,7 +85,8 @@ def test_a_damaged_training_is_trained_anew(name: str, capsys: pytest.CaptureFix
     again = run(numbers)
     assert numbers == [1, 2, 3, 4] * 2
     assert "small, seed 0: trained anew, since what is known of it is damaged: " in capsys.readouterr().out
-    assert torch.equal(trained.classifier.state_dict()["mean"], again.classifier.state_dict()["mean"])
+    for key, value in trained.classifier.state_dict().items():
+        assert torch.equal(again.classifier.state_dict()[key], value)
     run(numbers)
     assert numbers == [1, 2, 3, 4] * 2
 
@@ -85,13 +94,40 @@ def test_a_damaged_training_is_trained_anew(name: str, capsys: pytest.CaptureFix
 def test_what_a_killed_process_left_is_removed() -> None:
     run([])
     folder = training_folder(IDENTITY)
-    for name in ("checkpoint.pt", ".checkpoint.pt.123.partial"):
+    for name in ("checkpoint", ".checkpoint.123.partial"):
         (folder / name).write_bytes(b"left")
     run([])
     assert {path.name for path in folder.iterdir()} == {
         "lock", "about.json", "weights.safetensors", "seed-0-epochs.safetensors", "result.json", "made.json",
-        "done.json",
+        "done.json", "proof.json",
     }  # fmt: skip
+
+
+def test_a_training_says_what_it_is_made_from_and_when_where_and_with_what_it_was_made() -> None:
+    run([])
+    about, made = folder_of(IDENTITY).about(), folder_of(IDENTITY).made()
+    assert about == About(experiment="small", seed=0, origin=ORIGIN)
+    assert made and made.versions["torch"] == version("torch") and made.processor == processor()
+    assert made.commit is None or re.fullmatch(r"[0-9a-f]{40}", made.commit)
+    assert datetime.now(UTC) - datetime.fromisoformat(made.finished) < timedelta(minutes=1)
+
+
+def test_a_training_of_another_seed_is_another() -> None:
+    other = make_origin(seed=1)
+    assert other.identity != IDENTITY
+    experiment, numbers = make_experiment(), [0]
+    for origin in (ORIGIN, other):
+        train_once("small", experiment, make_points(20), None, origin, lambda epoch: numbers.append(epoch.number))
+    assert numbers == [0, 1, 2, 1, 2]
+    assert {folder.identity for folder in trainings()} == {IDENTITY, other.identity}
+
+
+def test_a_training_without_a_proof_is_known_all_the_same() -> None:
+    numbers: list[int] = []
+    run(numbers)
+    (training_folder(IDENTITY) / "proof.json").unlink()
+    run(numbers)
+    assert numbers == [1, 2, 3, 4]
 
 
 def test_a_result_without_all_its_files_is_trained_anew() -> None:

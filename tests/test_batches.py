@@ -22,12 +22,15 @@ def numbered_part(count: int = 10) -> Part:
 
 
 def noise(count: int, height: int = 6, width: int = 5) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
+    return torch.randint(256, (count, 3, height, width), dtype=torch.uint8, generator=generator())
 
 
-def order_of(batches: Batches) -> list[int]:
-    return [int(label) for _, labels in batches for label in labels]
+def order_of(batches: Batches, seed: int, number: int) -> list[int]:
+    return [int(label) for _, labels in batches.epoch(seed, number) for label in labels]
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def window_of(original: torch.Tensor, cropped: torch.Tensor, padding: int) -> tuple[int, int]:
@@ -46,7 +49,9 @@ def window_of(original: torch.Tensor, cropped: torch.Tensor, padding: int) -> tu
 
 def test_epoch_draws_every_example_once_with_its_label() -> None:
     batches = Batches(numbered_part(), 4, Input(), "cpu")
-    drawn = [(image, label) for images, labels in batches for image, label in zip(images, labels, strict=True)]
+    drawn = [
+        (image, label) for images, labels in batches.epoch(0, 1) for image, label in zip(images, labels, strict=True)
+    ]
     assert sorted(int(label) for _, label in drawn) == list(range(10))
     for image, label in drawn:
         assert torch.equal(image, torch.full((1, 4, 4), int(label), dtype=torch.uint8))
@@ -55,30 +60,46 @@ def test_epoch_draws_every_example_once_with_its_label() -> None:
 @pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4, 4, 2]), (5, [5, 5]), (16, [10])])
 def test_last_batch_is_smaller_where_need_be(batch_size: int, sizes: list[int]) -> None:
     batches = Batches(numbered_part(), batch_size, Input(), "cpu")
-    assert [len(images) for images, _ in batches] == sizes
+    assert [len(images) for images, _ in batches.epoch(0, 1)] == sizes
     assert len(batches) == len(sizes)
 
 
 def test_every_epoch_has_another_order() -> None:
     batches = Batches(numbered_part(50), 8, Input(), "cpu")
-    torch.manual_seed(0)
-    first, second = order_of(batches), order_of(batches)
+    first, second = order_of(batches, 0, 1), order_of(batches, 0, 2)
     assert first != second
     assert list(range(50)) not in (first, second)
 
 
-def test_seed_alone_decides_order_and_augmentation() -> None:
-    part = Part(noise(20).numpy(), np.arange(20))
+def test_seed_and_number_alone_decide_order_and_augmentation() -> None:
+    part = Part(noise(1).repeat(50, 1, 1, 1).numpy(), np.arange(50))
+    batches = Batches(part, 8, AUGMENTED, "cpu")
 
-    def epoch(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        torch.manual_seed(seed)
-        batches = list(Batches(part, 8, AUGMENTED, "cpu"))
-        return torch.cat([images for images, _ in batches]), torch.cat([labels for _, labels in batches])
+    def epoch(seed: int, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        drawn = list(batches.epoch(seed, number))
+        return torch.cat([images for images, _ in drawn]), torch.cat([labels for _, labels in drawn])
 
-    (images, labels), (images_again, labels_again), (_, other_labels) = epoch(0), epoch(0), epoch(1)
+    images, labels = epoch(0, 1)
+    others = [epoch(1, 1), epoch(0, 2), epoch(1, 0)]  # nor does it matter what was drawn before
+    torch.manual_seed(123)
+    images_again, labels_again = epoch(0, 1)
     assert torch.equal(images, images_again)
     assert torch.equal(labels, labels_again)
-    assert not torch.equal(labels, other_labels)
+    assert not any(torch.equal(images, other) or torch.equal(labels, order) for other, order in others)
+
+
+def test_augmentation_leaves_the_order_and_the_random_numbers_of_others_alone() -> None:
+    part = Part(noise(50).numpy(), np.arange(50))
+    state = torch.random.get_rng_state()
+    plain, augmented = (order_of(Batches(part, 8, settings, "cpu"), 0, 1) for settings in (Input(), AUGMENTED))
+    assert plain == augmented
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_every_batch_of_an_epoch_is_augmented_otherwise() -> None:
+    part = Part(noise(1).repeat(100, 1, 1, 1).numpy(), np.arange(100))
+    first, second = (images for images, _ in Batches(part, 50, AUGMENTED, "cpu").epoch(0, 1))
+    assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +108,7 @@ def test_seed_alone_decides_order_and_augmentation() -> None:
 def test_batches_are_augmented_as_asked_and_the_examples_stay_as_they_are(augmentation: Input, places: int) -> None:
     part = Part(noise(1).repeat(1000, 1, 1, 1).numpy(), np.arange(1000))
     before = part.inputs.copy()
-    torch.manual_seed(0)
-    images, _ = next(iter(Batches(part, 1000, augmentation, "cpu")))
+    images, _ = next(Batches(part, 1000, augmentation, "cpu").epoch(0, 1))
     assert images.dtype == torch.uint8
     assert len({image.numpy().tobytes() for image in images}) == places
     np.testing.assert_array_equal(part.inputs, before)
@@ -96,10 +116,9 @@ def test_batches_are_augmented_as_asked_and_the_examples_stay_as_they_are(augmen
 
 @pytest.mark.parametrize("padding", [1, 2])
 def test_crop_is_a_window_of_the_padded_image_and_every_window_occurs(padding: int) -> None:
-    torch.manual_seed(0)
     images = noise(300)
     before = images.clone()
-    cropped = random_crop(images, padding)
+    cropped = random_crop(images, padding, generator())
     assert (cropped.shape, cropped.dtype) == (images.shape, torch.uint8)
     windows = Counter(window_of(image, crop, padding) for image, crop in zip(images, cropped, strict=True))
     assert len(windows) == (2 * padding + 1) ** 2
@@ -108,14 +127,13 @@ def test_crop_is_a_window_of_the_padded_image_and_every_window_occurs(padding: i
 
 def test_crop_without_padding_is_the_image() -> None:
     images = noise(4)
-    assert torch.equal(random_crop(images, 0), images)
+    assert torch.equal(random_crop(images, 0, generator()), images)
 
 
 def test_flip_mirrors_about_half_of_the_images() -> None:
-    torch.manual_seed(0)
     images = noise(200)
     before = images.clone()
-    flipped = random_flip(images)
+    flipped = random_flip(images, generator())
     assert (flipped.shape, flipped.dtype) == (images.shape, torch.uint8)
     mirrored = 0
     for image, result in zip(images, flipped, strict=True):

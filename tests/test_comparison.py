@@ -30,9 +30,9 @@ from tests.result_factories import (
 
 
 def one_row(metrics: Path, test: EvaluationRecord | None, *baselines: Baseline) -> ComparisonRow:
-    """The row of `mlp`, whose two seeds train for three and four epochs: seven in all."""
+    """The row of `mlp`, whose two seeds train for three and four epochs."""
     if test:
-        train = make_train_record(train_accuracy=0.875, seconds=21.0)
+        train = make_train_record(train_accuracy=0.875)
         write_results(metrics / "mlp", test, train, make_curves(epochs=(3, 4)))
     (row,) = compare("digits", ["mlp"], metrics, baselines, curves=False)
     return row
@@ -109,15 +109,19 @@ def test_the_scores_of_a_former_training_are_no_result(tmp_path: Path, missing: 
         ("loss", 0.4, 0.5, 0.03, 0.1),
         ("train_accuracy", 0.75, 0.875, None, 0.125),
         ("parameters", 61706, 61706, None, 0.0),
-        ("epoch_seconds", 22, 3.0, None, None),  # 21 seconds for seven epochs, of which curves.csv has two lines each
     ],
 )
 def test_published_figure_stands_beside_the_measured_one(
-    tmp_path: Path, metric: str, value: float, measured: float, deviation: float | None, difference: float | None
+    tmp_path: Path, metric: str, value: float, measured: float, deviation: float | None, difference: float
 ) -> None:
     row = one_row(tmp_path, make_evaluation(**SEVERAL_SEEDS), make_baseline(value, metric=metric))
-    result = {"measured": measured, "measured_std": deviation, "difference": difference, "device": "cpu"}
+    result = {"measured": measured, "measured_std": deviation, "difference": difference}
     assert row.published == [figure(metric, value, "measured", **result)]
+
+
+def test_published_seconds_are_no_score(tmp_path: Path) -> None:
+    row = one_row(tmp_path, make_evaluation(), make_baseline(22, metric="epoch_seconds"), make_baseline(0.4))
+    assert [figure.metric for figure in row.published] == ["accuracy"]
 
 
 @pytest.mark.parametrize("metric", ["best_epoch_accuracy", "accuracy_after_epoch_3"])

@@ -117,7 +117,7 @@ def test_experiments_with_the_same_network_are_measured_once(
     params = make_params(
         {
             "small": {},
-            "again": {"init_from": "small", "freeze": "all-but-head"},
+            "again": {"init_from": "small", "freeze": "all-but-head", "training": {"data": "train+validation"}},
             "large": {"model": {"name": "mlp", "hidden": [16]}},
         }
     )
@@ -132,7 +132,10 @@ def test_experiments_with_the_same_network_are_measured_once(
     assert len(measured) == 2
     small, again, large = (Costs.load(costs_file(name)) for name in ("small", "again", "large"))
     assert (small.parameters, small.trainable_parameters) == (610, 610)
-    assert again == small.model_copy(update={"trainable_parameters": 8 * 10 + 10})
+    assert again == small.model_copy(update={"trainable_parameters": 8 * 10 + 10, "epoch_seconds": again.epoch_seconds})
+    for found, examples in ((small, 48), (again, 60)):
+        assert found.epoch_seconds and found.training_images_per_second
+        assert found.epoch_seconds == round(examples / found.training_images_per_second, 3)
     assert large.parameters > small.parameters
     rows = read_table(layers_file("small"), LayerRow)
     assert sum(row.parameters for row in rows) == 610

@@ -12,14 +12,15 @@ import pytest
 from reprolab.core import layout
 from reprolab.core.config import Model, Source
 from reprolab.core.files import read_yaml
+from reprolab.training.identity import START, module_hashes
 from tests.factories import REPOSITORY
 
 STAGES: dict[str, Any] = read_yaml(REPOSITORY / "dvc.yaml")["stages"]
 LIBRARY = "src/reprolab"
-# What shapes no result: MLflow's view of it, and, for training, nothing else.
-TRACKING = f"{LIBRARY}/tracking/"
+TRACKING = f"{LIBRARY}/tracking/"  # MLflow's view of a result, which shapes none
 # DVC deletes what a stale stage had, and offline a download could not be had again: it depends on what fetches alone.
 LEFT_OUT = {"download": (f"{LIBRARY}/core/", "stages/download.py")}
+IDENTITIES = "metrics/${item.dataset}/${key}/train.json"
 LOOKED_UP = {"sources": Source, "architectures": Model}
 
 
@@ -46,10 +47,22 @@ def needed_modules(*scripts: Path) -> set[str]:
     waiting = list(scripts)
     while waiting:
         module = waiting.pop()
-        if module not in found:
+        if module not in found and not module.is_relative_to(REPOSITORY / TRACKING):
             found.add(module)
             waiting += imported_modules(module)
     return {str(module.relative_to(REPOSITORY)) for module in found}
+
+
+def files_named(stage: str) -> set[Path]:
+    """What could stand in the place of a name in the stage's dependencies."""
+    folders = {str(Path(dep).parent) for dep in code_dependencies(stage) if "$" in dep}
+    return {path for folder in folders for path in (REPOSITORY / folder).glob("[!_]*.py")}
+
+
+def modules_of_a_training() -> set[str]:
+    """Those whose meaning is in the identity of a training, whatever it names."""
+    architectures = [f"reprolab.architectures.{name}" for name in Model.names()]
+    return {f"src/{name.replace('.', '/')}.py" for name in module_hashes(START, *architectures)}
 
 
 def code_dependencies(stage: str) -> list[str]:
@@ -60,28 +73,37 @@ def covers(dependency: str, module: str) -> bool:
     return module == dependency or module.startswith(f"{dependency}/")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_what_a_stage_imports_lies_in_its_rooms_or_in_tracking(stage: str) -> None:
-    dependencies = code_dependencies(stage)
-    folders = {str(Path(dep).parent) for dep in dependencies if "$" in dep}
-    named = {path for folder in folders for path in (REPOSITORY / folder).glob("[!_]*.py")}
-    outside = {
+def imported_from_outside(stage: str) -> set[str]:
+    """What a stage imports beyond its dependencies and tracking."""
+    dependencies, named = code_dependencies(stage), files_named(stage)
+    return {
         module
         for module in needed_modules(REPOSITORY / "stages" / f"{stage}.py", *named)
         if not any(covers(dependency, module) for dependency in dependencies)
-        and not module.startswith((TRACKING, *LEFT_OUT.get(stage, ())))
+        and not module.startswith(LEFT_OUT.get(stage, ()))
         and REPOSITORY / module not in named
         and not is_a_docstring(REPOSITORY / module)
     }
-    assert outside == set()
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "evaluate"])
+def test_what_a_stage_imports_lies_in_its_rooms_or_in_tracking(stage: str) -> None:
+    assert imported_from_outside(stage) == set()
+
+
+def test_what_evaluate_imports_beyond_its_rooms_changes_train_json() -> None:
+    # It runs again where the weights are of other code. The identities in train.json hash that code by its meaning, and
+    # the architecture that the experiment names: what evaluate runs of a training has to be among it.
+    assert IDENTITIES in STAGES["evaluate"]["do"]["deps"]
+    outside = imported_from_outside("evaluate")
+    assert {f"{LIBRARY}/data/parts.py", f"{LIBRARY}/models/classifier.py", f"{LIBRARY}/training/scores.py"} <= outside
+    assert outside - modules_of_a_training() == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_needs_every_room_that_it_depends_on(stage: str) -> None:
     dependencies = code_dependencies(stage)
-    folders = {str(Path(dep).parent) for dep in dependencies if "$" in dep}
-    named = {path for folder in folders for path in (REPOSITORY / folder).glob("[!_]*.py")}
-    needed = needed_modules(REPOSITORY / "stages" / f"{stage}.py", *named)
+    needed = needed_modules(REPOSITORY / "stages" / f"{stage}.py", *files_named(stage))
     assert [dep for dep in dependencies if "$" not in dep and not any(covers(dep, module) for module in needed)] == []
 
 
@@ -97,10 +119,11 @@ def test_a_room_is_no_module() -> None:
     assert rooms and all(is_a_docstring(room) for room in rooms)
 
 
-def test_the_walk_follows_imports_and_leaves_out_type_checks() -> None:
+def test_the_walk_follows_imports_and_leaves_out_tracking_and_type_checks() -> None:
     needed = needed_modules(REPOSITORY / "stages" / "compare.py")
     assert f"{LIBRARY}/reports/comparison.py" in needed
     assert f"{LIBRARY}/models/classifier.py" not in needed
+    assert not any(module.startswith(TRACKING) for module in needed)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +132,6 @@ def test_the_walk_follows_imports_and_leaves_out_type_checks() -> None:
         ("download", "sources", "item.source.name"),
         ("split", "sources", "item.source.name"),
         ("train", "architectures", "item.model.name"),
-        ("evaluate", "architectures", "item.model.name"),
     ],
 )
 def test_what_is_named_is_the_only_one_of_its_kind_among_the_dependencies(stage: str, folder: str, key: str) -> None:
@@ -117,6 +139,14 @@ def test_what_is_named_is_the_only_one_of_its_kind_among_the_dependencies(stage:
     assert f"{LIBRARY}/{folder}/${{{key}}}.py" in dependencies
     assert f"{LIBRARY}/{folder}" not in dependencies
     assert not {f"{LIBRARY}/{folder}/{name}.py" for name in LOOKED_UP[folder].names()} & set(dependencies)
+
+
+def test_the_code_of_a_training_is_a_dependency_of_train_alone() -> None:
+    for stage in ("evaluate", "compare"):
+        assert not {f"{LIBRARY}/{room}" for room in ("data", "models", "training")} & set(code_dependencies(stage))
+        assert not any("architectures" in dep for dep in code_dependencies(stage))
+    assert f"{LIBRARY}/training" in code_dependencies("train")
+    assert [dep for dep in code_dependencies("compare") if "/training" in dep] == [f"{LIBRARY}/training/record.py"]
 
 
 def outputs(stage: str) -> set[str]:

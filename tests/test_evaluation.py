@@ -16,7 +16,7 @@ from reprolab.evaluation.record import ClassRow, ConfusionRow, Costs, Evaluation
 from reprolab.models.classifier import predict
 from reprolab.training.record import Scores
 from reprolab.training.scores import score_logits
-from tests.factories import CPU, REPOSITORY, make_experiment, make_model_info, save_untrained
+from tests.factories import REPOSITORY, make_experiment, make_model_info, save_untrained
 
 
 @pytest.fixture
@@ -32,7 +32,6 @@ def evaluation() -> Evaluation:
         parameters=12,
         trainable=7,
         images=5,
-        images_per_second=1234.5,
         device="cpu",
         provenance="official",
         classifiers={},
@@ -78,7 +77,6 @@ def test_record_holds_the_means_and_what_they_are_from(evaluation: Evaluation, t
         "images": 5,
         "parameters": 12,
         "trainable_parameters": 7,
-        "images_per_second": 1234,
         "device": "cpu",
         "provenance": "official",
     }
@@ -126,7 +124,7 @@ def test_every_seed_of_a_model_is_scored(split_folder: Path, tmp_path: Path) -> 
     info, test = SplitInfo.load(split_folder / "split.json"), load_part(split_folder, "test")
     experiment = make_experiment({"seeds": [3, 4]}, init_from="another", freeze="all-but-head")
     classifiers = save_untrained(tmp_path / "small", make_model_info(experiment, info), [3, 4])
-    evaluation = evaluate(tmp_path / "small", test, CPU)
+    evaluation = evaluate(tmp_path / "small", test)
     assert list(evaluation.classifiers) == list(evaluation.scores) == [3, 4]
     inputs, labels = torch.from_numpy(test.inputs), torch.from_numpy(test.labels)
     for seed, classifier in evaluation.classifiers.items():
@@ -137,9 +135,8 @@ def test_every_seed_of_a_model_is_scored(split_folder: Path, tmp_path: Path) -> 
     assert evaluation.parameters == sum(parameter.numel() for parameter in classifiers[3].parameters())
     assert evaluation.trainable == len(info.classes) * (8 + 1)
     assert (evaluation.images, evaluation.device, evaluation.provenance) == (len(test), "cpu", "official")
-    assert evaluation.images_per_second > 0
 
 
 def test_a_model_that_is_not_there_is_refused(split_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere/model\.json is missing"):
-        evaluate(tmp_path / "nowhere", load_part(split_folder, "test"), CPU)
+        evaluate(tmp_path / "nowhere", load_part(split_folder, "test"))

@@ -11,7 +11,6 @@ from reprolab.models.build import FitsItself, imagenet_weights
 from reprolab.models.classifier import predict
 from reprolab.models.folder import load_classifier
 from reprolab.models.pretrained import load_pretrained
-from reprolab.training.checkpoint import TrainingState
 from reprolab.training.outputs import save_model
 from reprolab.training.run import train
 from tests.factories import REPOSITORY, make_model_info, make_split_info, make_training_data, save_untrained
@@ -69,13 +68,12 @@ def test_two_steps_and_the_same_scores_after_save_and_load(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPROLAB_PRECISION", "float32")
-    monkeypatch.setattr(TrainingState, "save", lambda *_: None)  # half a gigabyte; test_training.py is about them
     experiment = of_two_steps(PARAMS.experiment(name))
     shape, classes = SHAPES[experiment.dataset]
     data = make_training_data(shape, classes)
     pretrained = load_pretrained(experiment, provide_start(experiment, tmp_path, monkeypatch))
     assert (pretrained is None) == (experiment.init_from == RANDOM)
-    fit = train(experiment, data, pretrained, 0, tmp_path / "run.pt")
+    fit = train(experiment, data, pretrained, 0)
     by_library = isinstance(fit.classifier.network, FitsItself)
     assert len(fit.losses) == (1 if by_library else 2)
     assert fit.epochs[0].train.loss > 0

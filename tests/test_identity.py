@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ import reprolab.training.identity as module
 from reprolab.core.errors import InputError
 from reprolab.models.build import resolve_experiment
 from reprolab.models.pretrained import PretrainedWeights
-from reprolab.training.identity import OWN_ERRORS, START, identities_of, module_hash, module_hashes
+from reprolab.training.identity import OWN_ERRORS, START, Origin, module_hash, module_hashes, origins_of
 from reprolab.training.meter import DivergenceError
-from tests.factories import REPOSITORY, make_experiment, make_training_data
+from tests.factories import REPOSITORY, make_experiment, make_origin, make_training_data
 
 SOURCE = '''"""Docstring."""
 
@@ -142,6 +143,7 @@ def test_the_closure_has_all_that_trains_and_nothing_else() -> None:
     found = set(closure())
     assert {
         "reprolab.training.loop", "reprolab.training.meter", "reprolab.training.scores", "reprolab.data.batches",
+        "reprolab.data.streams", "reprolab.training.checkpoint", "reprolab.training.device",
         "reprolab.models.layers", "reprolab.models.pretrained", "reprolab.architectures.lenet5", "reprolab.training",
     } <= found  # fmt: skip
     rooms = {name.split(".")[1] for name in found if "." in name}
@@ -159,7 +161,7 @@ def test_every_module_of_the_closure_counts(name: str, monkeypatch: pytest.Monke
 
 def identity(changes: Any = None, seed: int = 0, **given: Any) -> str:
     experiment = resolve_experiment(make_experiment(**{"training": {"seeds": [0, 1]}, **(changes or {})}), "experiment")
-    return identities_of(experiment, given.get("data", make_training_data()), given.get("start")).seeds[seed]
+    return origins_of(experiment, given.get("data", make_training_data()), given.get("start"))[seed].identity
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,40 @@ def test_seeds_data_and_starting_weights_count() -> None:
         identity(start=replace(start, origin="other, seed 1")),
     ]
     assert len(set(found)) == len(found)
+
+
+def test_an_origin_says_what_a_training_is_made_from() -> None:
+    experiment = resolve_experiment(make_experiment({"seeds": [5, 2]}), "experiment")
+    data, start = make_training_data(), PretrainedWeights("other, seed 0", {"weight": torch.zeros(2)})
+    origins = origins_of(experiment, data, start)
+    assert list(origins) == [origin.seed for origin in origins.values()] == [5, 2]
+    one = origins[5]
+    assert one.parameters["model"]["hidden"] == [8] and "seeds" not in one.parameters["training"]
+    assert "reprolab.training.loop" in one.modules and "reprolab.training.optimizers.sgd" in one.modules
+    assert one.model_copy(update={"seed": 2}) == origins[2]
+    assert one.pretrained and not origins_of(experiment, data, None)[5].pretrained
+
+
+def test_the_identity_is_that_of_an_origin_which_was_saved(tmp_path: Path) -> None:
+    origin = origins_of(resolve_experiment(make_experiment(), "experiment"), make_training_data(), None)[0]
+    origin.save(tmp_path / "origin.json")
+    assert Origin.load(tmp_path / "origin.json").identity == origin.identity
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"parameters": {"a": 1}},
+        {"data": "e"},
+        {"pretrained": "f"},
+        {"modules": {"reprolab.training": "c" * 64}},
+        {"modules": {"reprolab.training.run": "d" * 64}},
+    ],
+    ids=str,
+)
+def test_every_part_of_an_origin_counts(changes: dict[str, Any]) -> None:
+    assert make_origin(**changes).identity != make_origin().identity
 
 
 WHAT_RAN = """

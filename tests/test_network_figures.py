@@ -26,7 +26,7 @@ from reprolab.evaluation.network_figures import (
 )
 from reprolab.models.classifier import predict
 from reprolab.training.record import StepLoss
-from tests.factories import CPU, make_experiment, make_model_info, make_scores, save_untrained
+from tests.factories import make_experiment, make_model_info, make_scores, save_untrained
 from tests.networks import CLASSES, LABELS, LOGITS, classifier_of, images, linear_classifier
 from tests.result_factories import make_point
 
@@ -146,7 +146,7 @@ def test_the_figures_of_an_experiment(
     info, test = SplitInfo.load(split_folder / "split.json"), load_part(split_folder, "test")
     experiment = make_experiment({"seeds": [3, 4]}, model=model, input={"size": 32})
     save_untrained(tmp_path / "net", make_model_info(experiment, info), [3, 4])
-    figures = experiment_figures("net", tmp_path / "net", CURVES, test, evaluate(tmp_path / "net", test, CPU))
+    figures = experiment_figures("net", tmp_path / "net", CURVES, test, evaluate(tmp_path / "net", test))
     assert figures.keys() == {"curves.png", "loss.png", "confusion.png", "classes.png"} | more
     assert "net, seed 3" in figures["errors.png"].get_suptitle()
     assert figures["loss.png"].axes[0].get_title() == "net, seed 3: training loss"
@@ -164,7 +164,6 @@ def evaluation() -> Evaluation:
         parameters=6,
         trainable=6,
         images=2,
-        images_per_second=1.0,
         device="cpu",
         provenance="official",
         classifiers={3: classifier},

@@ -8,12 +8,20 @@ import pytest
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError
 from reprolab.core.files import write_json, write_table
-from reprolab.core.layout import CLASSES, COMPARISONS, comparison_file, costs_file, layers_file, metrics_folder
+from reprolab.core.layout import (
+    BASELINES,
+    CLASSES,
+    COMPARISONS,
+    comparison_file,
+    costs_file,
+    layers_file,
+    metrics_folder,
+)
 from reprolab.evaluation.record import LayerRow
 from reprolab.reports.comparison import compare
 from reprolab.reports.pages import write_pages
 from reprolab.reports.record import ComparisonRow, save_rows
-from reprolab.reports.tables import comparison_table, costs_table, learning_table, published_table
+from reprolab.reports.tables import CostsRow, comparison_table, costs_table, learning_table, published_table
 from tests.factories import make_params
 from tests.result_factories import make_baseline, make_class_row, make_costs, make_evaluation, make_row, write_results
 
@@ -23,9 +31,12 @@ README = "# Title\n\n<!-- results: begin -->\nold\n<!-- results: end -->\nThe en
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Two data sets with three experiments and three comparisons; `small` has run, in a working directory with a
-    README.md."""
+    README.md; the seconds of an epoch are published for it."""
     monkeypatch.chdir(tmp_path)
     Path("README.md").write_text(README)
+    BASELINES.parent.mkdir()
+    published = [make_baseline(22, "small", "epoch_seconds"), make_baseline(30, "small", "epoch_seconds", "mnist")]
+    write_table(BASELINES, published)
     write_metrics("small", {"cat": 0.25, "dog": 1.0})
     comparisons: dict[str, dict[str, Any]] = {
         "digits": {"dataset": "digits"},
@@ -146,8 +157,10 @@ def test_classes_have_a_line_each_and_experiments_a_column(params: Params) -> No
 def test_costs_stand_beside_the_accuracy(params: Params) -> None:
     make_costs(trainable_parameters=5130).save(costs_file("small"))
     test = make_evaluation(trainable_parameters=5130)
-    rows = [("small", make_costs(trainable_parameters=5130), test), ("large", None, None)]
+    costs = make_costs(trainable_parameters=5130)
+    rows = [CostsRow("small", costs, test, published_seconds=22), CostsRow("large", None, None)]
     assert written(params, "costs digits") == costs_table(rows)
+    assert "| 3.2 | 22.0 |" in costs_table(rows)
 
 
 def test_costs_of_an_earlier_version_are_refused(params: Params) -> None:

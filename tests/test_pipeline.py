@@ -1,10 +1,10 @@
 """The real DVC runs the real stages on digits, in a private copy of the repository."""
 
 import json
-import os
 import re
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,15 @@ EVALUATIONS = {"evaluate@digits-mlp", "evaluate@digits-lenet5"}
         ("src/reprolab/core/config.py", "crop_padding: NotNegative = 0", "crop_padding: NotNegative = 1",
          ALL_STAGES - {"download@digits"}),
         # Which optimizer or schedule an experiment uses is not in its dependencies: each could be.
-        ("src/reprolab/training/optimizers/adam.py", "= 0.0", "= 0.1", TRAININGS | EVALUATIONS | COMPARISON),
-        ("src/reprolab/training/schedules/one_cycle.py", "= 0.3", "= 0.2", TRAININGS | EVALUATIONS | COMPARISON),
-        ("src/reprolab/architectures/lenet5.py", '= "tanh"', '= "relu"',
-         {"train@digits-lenet5", "evaluate@digits-lenet5"}),
+        ("src/reprolab/training/optimizers/adam.py", "= 0.0", "= 0.1", TRAININGS),
+        ("src/reprolab/training/schedules/one_cycle.py", "= 0.3", "= 0.2", TRAININGS),
+        ("src/reprolab/training/record.py", "best_epochs: list[int]", "best_epochs: list[float]",
+         TRAININGS | COMPARISON),
+        ("src/reprolab/models/classifier.py", "BATCH = 500", "BATCH = 400", TRAININGS),
+        ("src/reprolab/architectures/lenet5.py", '= "tanh"', '= "relu"', {"train@digits-lenet5"}),
         ("src/reprolab/sources/digits.py", "255 / 16", "254 / 16", {"download@digits", "split@digits"}),
-        ("src/reprolab/data/fetch.py", "SECONDS = 30", "SECONDS = 31", ALL_STAGES - COMPARISON),
+        ("src/reprolab/data/fetch.py", "SECONDS = 30", "SECONDS = 31",
+         {"download@digits", "split@digits"} | TRAININGS),
         ("src/reprolab/evaluation/figures.py", "WINDOW = 60", "WINDOW = 50", EVALUATIONS | COMPARISON),
         ("src/reprolab/reports/comparison.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", COMPARISON),
         ("data/baselines.csv", "accuracy,0.97,", "accuracy,0.96,", COMPARISON),
@@ -72,12 +75,8 @@ EVALUATIONS = {"evaluate@digits-mlp", "evaluate@digits-lenet5"}
 def test_a_changed_default_makes_stale_what_uses_it_or_could(
     pipeline: Pipeline, path: str, old: str, new: str, stale: set[str]
 ) -> None:
-    file = pipeline.root / path
-    content = file.read_text()
-    assert old in content
-    file.write_text(content.replace(old, new))
-    status = json.loads(pipeline.run("dvc", "status", "--json", *sorted(ALL_STAGES)).stdout)
-    file.write_text(content)
+    with pipeline.edited(path, old, new):
+        status = json.loads(pipeline.run("dvc", "status", "--json", *sorted(ALL_STAGES)).stdout)
     assert set(status) == stale
 
 
@@ -185,20 +184,28 @@ def test_plots_show_curves_and_confusion(pipeline: Pipeline, tmp_path: Path) -> 
     assert {"workspace_figures_digits-mlp_curves.png", "workspace_metrics_comparison_digits_accuracy.png"} <= images
 
 
-def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_an_ended_and_a_killed_training_go_on_to_the_same_weights_in_the_same_run(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
     former = pipeline.set("experiments.digits-lenet5.training.epochs", 40)
     command = ["python", "stages/train.py", "digits-lenet5", "data/splits/digits", "models/random"]
     outputs = [str(tmp_path / "model"), str(tmp_path / "metrics")]
-    kill_at("epoch 5:", [*command, *outputs], pipeline)
+    before = statuses("digits-lenet5", pipeline)
+    status, _ = end_at("epoch 5:", signal.SIGTERM, [*command, *outputs], pipeline)
+    assert status == 143
     assert not (tmp_path / "model").exists()
-    assert runs_of("digits-lenet5", pipeline, "RUNNING") == 1
+    assert statuses("digits-lenet5", pipeline) == before + Counter(["KILLED"])
 
-    resumed = pipeline.run(*command, *outputs, PYTHONPATH="src").stdout
-    trained = [int(number) for number in re.findall(r"epoch (\d+):", resumed)]
-    assert 5 <= trained[0] <= 8 and trained[-1] == 40
-    assert runs_of("digits-lenet5", pipeline, "RUNNING") == 0
-    assert runs_of("digits-lenet5", pipeline, "FINISHED") == 2
-    assert not list((pipeline.root / ".reprolab/trainings").glob("*/checkpoint.pt"))
+    # Nothing is written when it is killed, and the last checkpoint is that of the first time.
+    status, killed = end_at("epoch 12:", signal.SIGKILL, [*command, *outputs], pipeline)
+    assert status == -signal.SIGKILL
+    assert 6 <= epochs_of(killed)[0] <= 9
+    assert statuses("digits-lenet5", pipeline) == before + Counter(["RUNNING"])
+
+    resumed = epochs_of(pipeline.run(*command, *outputs, PYTHONPATH="src").stdout)
+    assert resumed == list(range(epochs_of(killed)[0], 41))
+    assert statuses("digits-lenet5", pipeline) == before + Counter(["FINISHED"])
+    assert not list((pipeline.root / ".reprolab/trainings").glob("*/checkpoint"))
 
     # Anew, as a whole, without a store that can be written: neither the kill nor MLflow shapes the weights.
     others = [str(tmp_path / "other-model"), str(tmp_path / "other-metrics")]
@@ -211,20 +218,26 @@ def test_a_killed_training_goes_on_to_the_same_weights_in_the_same_run(pipeline:
     assert (tmp_path / "model" / weights).read_bytes() == (tmp_path / "other-model" / weights).read_bytes()
 
 
-def kill_at(text: str, command: list[str], pipeline: Pipeline) -> None:
-    """Start a stage's command and kill it when it prints this text."""
-    environment = pipeline.environment(PYTHONPATH="src")
+def end_at(text: str, sent: signal.Signals, command: list[str], pipeline: Pipeline) -> tuple[int, str]:
+    """Start a stage's command and send it a signal when it prints this text; its status and output come back."""
+    environment, printed = pipeline.environment(PYTHONPATH="src"), ""
     with subprocess.Popen(command, cwd=pipeline.root, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
+            printed += line
             if text in line:
-                os.kill(process.pid, signal.SIGKILL)
-                return
+                process.send_signal(sent)
+                return process.wait(), printed + process.stdout.read()
     pytest.fail(f"'{text}' was not printed")
 
 
-def runs_of(name: str, pipeline: Pipeline, status: str) -> int:
-    return sum(run["name"] == name and run["status"] == status for run in read_runs(pipeline))
+def epochs_of(printed: str) -> list[int]:
+    return [int(number) for number in re.findall(r"epoch (\d+):", printed)]
+
+
+def statuses(name: str, pipeline: Pipeline) -> Counter[str]:
+    """How many of the runs of this name have which status."""
+    return Counter(run["status"] for run in read_runs(pipeline) if run["name"] == name)
 
 
 @pytest.mark.parametrize(
@@ -269,12 +282,52 @@ def test_results_are_verified_by_training_again_beside_them(pipeline: Pipeline) 
     assert absent.returncode == 1 and "iris-net has no results here to compare with" in absent.stdout
 
 
-def test_an_unknown_device_leaves_a_finished_run_as_it_is(pipeline: Pipeline, tmp_path: Path) -> None:
-    before = read_runs(pipeline)
-    command = ["stages/train.py", "digits-mlp", "data/splits/digits", "models/random", str(tmp_path), str(tmp_path)]
-    found = pipeline.run("python", *command, check=False, PYTHONPATH="src", REPROLAB_DEVICE="cudax")
-    assert found.returncode == 1 and "REPROLAB_DEVICE: found 'cudax'; this machine has: " in found.stdout
-    assert read_runs(pipeline) == before
+def test_an_unknown_device_is_refused_where_something_is_to_be_trained(pipeline: Pipeline, tmp_path: Path) -> None:
+    former = pipeline.set(LEARNING_RATE, 0.123)
+    outputs = [str(tmp_path / "model"), str(tmp_path / "metrics")]
+    command = ["python", "stages/train.py", "digits-mlp", "data/splits/digits", "models/random", *outputs]
+    found = pipeline.run(*command, check=False, PYTHONPATH="src", REPROLAB_DEVICE="cudax")
+    pipeline.set(LEARNING_RATE, former)
+    assert found.returncode == 1
+    assert "REPROLAB_DEVICE: found 'cudax'; this machine has: " in found.stdout and "Traceback" not in found.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_are_compared_with_those_of_the_last_commit(pipeline: Pipeline) -> None:
+    def verified() -> str:
+        return pipeline.run("reprolab", "verify", "--committed", "digits-mlp", check=False).stdout
+
+    metrics = "metrics/digits/digits-mlp"
+    accuracy = json.loads((pipeline.root / metrics / "test.json").read_text())["accuracy"]
+    assert verified() == "digits-mlp: identical\n"
+    with pipeline.edited(f"{metrics}/curves.csv", "0,1,train,", "0,1,train,1"):
+        scores = f"test accuracy {accuracy:.4f}, expected {accuracy:.4f}"
+        assert verified() == f"digits-mlp: other curves.csv; {scores}, within the spread of seeds and test images\n"
+    with pipeline.edited(f"{metrics}/test.json", f'"accuracy": {accuracy}', '"accuracy": 0.1'):
+        assert "other test.json; " in verified() and "error: not reproduced: digits-mlp" in verified()
+    (identity,) = json.loads((pipeline.root / metrics / "train.json").read_text())["identities"]
+    with pipeline.edited(f"{metrics}/train.json", identity, "0" * 64):
+        assert verified().startswith("digits-mlp: not compared with the last commit, whose result is of other param")
+    assert pipeline.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_comment_in_the_loop_trains_and_evaluates_nothing(pipeline: Pipeline) -> None:
+    old = "    return state.result(device)"
+    with pipeline.edited("src/reprolab/training/loop.py", old, f"    # a comment\n{old}"):
+        output = pipeline.run("dvc", "repro", "compare@digits").stdout
+    assert set(re.findall(r"Running stage '(.+)'", output)) == TRAININGS
+    assert output.count("seed 0: known, trained 20") == 2 and "epoch 1:" not in output
+    assert pipeline.repro("compare@digits") == NOTHING
+
+
+def test_what_changes_the_meaning_of_a_training_s_code_is_evaluated_anew(pipeline: Pipeline) -> None:
+    # The experiment names its pooling, so that the scores stay; that of its code is what the results are made from.
+    with pipeline.edited("src/reprolab/architectures/lenet5.py", '] = "average"', '] = "max"'):
+        output = pipeline.run("dvc", "repro", "compare@digits").stdout
+        assert "digits-lenet5, seed 0, epoch 2:" in output
+        expected = {"train@digits-lenet5", "evaluate@digits-lenet5", "compare@digits"}
+        assert set(re.findall(r"Running stage '(.+)'", output)) == expected
+    assert pipeline.repro("compare@digits") == NOTHING
 
 
 def test_an_edited_comparison_is_made_anew(pipeline: Pipeline) -> None:

@@ -10,6 +10,7 @@ import torch
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.data.parts import load_training_data
+from reprolab.data.streams import stream
 from reprolab.models.build import imagenet_weights
 from reprolab.models.classifier import build_classifier
 from reprolab.models.folder import load_classifier
@@ -64,8 +65,9 @@ def test_the_head_is_not_the_one_that_the_donor_grew_up_with(split_folder: Path,
 
 def test_the_head_depends_on_the_seed_and_on_where_the_weights_are_from() -> None:
     one, other = PretrainedWeights("one, seed 0", {}), PretrainedWeights("other, seed 0", {})
-    assert one.head_seed(0) == one.head_seed(0)
-    assert len({one.head_seed(0), one.head_seed(1), other.head_seed(0), 0}) == 4
+    assert one.head_stream(0) == one.head_stream(0)
+    start = stream(0, "initialisation")
+    assert len({one.head_stream(0), one.head_stream(1), other.head_stream(0), start}) == 4
 
 
 def test_another_architecture_is_refused_by_the_layer_that_differs(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from reprolab.models.classifier import predict
 from reprolab.tracking.lineage import IDENTITY, STAGE, Lineage, comparison_lineage, training_lineage
 from reprolab.tracking.runs import SEED, TrainingRun, comparison_run, training_run
 from reprolab.tracking.store import ERROR, PARENT, PROCESS, Store
-from tests.factories import CPU, make_classifier, make_epoch, make_experiment, make_model_info, make_scores, stored, use
-from tests.tracked import IDENTITIES, history, named_run, started, training_info
+from reprolab.training.identity import hash_of
+from reprolab.training.record import Epoch
+from tests.factories import make_classifier, make_epoch, make_experiment, make_model_info, make_scores, stored, use
+from tests.result_factories import make_train_record
+from tests.tracked import ORIGINS, history, named_run, started, training_info
 
 
 def test_runs_and_their_files_lie_at_the_root_and_nothing_in_the_working_directory(store: Store, root: Path) -> None:
@@ -97,6 +100,13 @@ def test_epochs_are_steps_of_metrics(store: Store) -> None:
     }
 
 
+def test_what_is_not_known_of_an_epoch_is_not_logged(store: Store) -> None:
+    run = named_run(store, "1")
+    with run.in_progress():
+        run.log_epoch(Epoch(1, make_scores(), None))
+    assert stored(run).data.metrics == {"train_loss": 0.5, "train_accuracy": 0.75, "train_macro_f1": 0.7}
+
+
 def test_epochs_that_a_run_lacks_are_logged_once(store: Store) -> None:
     run = named_run(store, "1")
     epochs = [make_epoch(number, make_scores(loss=1 / number)) for number in (1, 2, 3)]
@@ -143,20 +153,21 @@ def test_the_experiment_with_its_defaults_is_an_artifact_ready_to_paste(store: S
 
 
 def test_tags_say_what_a_run_is_from(root: Path) -> None:
-    with training_run(training_info(), IDENTITIES, CPU) as run:
-        pass
+    with training_run(training_info(), ORIGINS) as run:
+        run.log_record(make_train_record(device="cpu, cuda", threads="1, 16"))
     tags = stored(run).data.tags
     expected = {
-        IDENTITY: training_lineage("small", IDENTITIES).identity,
+        IDENTITY: training_lineage("small", ORIGINS).identity,
         "reprolab.experiment": "small",
         STAGE: "train",
         PROCESS: str(os.getpid()),
         "reprolab.machine": platform.node(),
-        "reprolab.data": IDENTITIES.data,
-        "reprolab.code": IDENTITIES.code,
+        "reprolab.data": ORIGINS[0].data,
+        "reprolab.code": hash_of(ORIGINS[0].modules),
         "reprolab.provenance": "stand-in",
-        "reprolab.device": "cpu",
+        "reprolab.device": "cpu, cuda",
         "reprolab.precision": "float32",
+        "reprolab.threads": "1, 16",
         "mlflow.source.name": "train@small",
     }
     assert expected.items() <= tags.items()
@@ -184,15 +195,15 @@ def test_lineage_names_the_commit_and_whether_files_differ_from_it(
     for arguments in (("init", "--quiet"), (*identity, "commit", "--quiet", "--allow-empty", "--message", "first")):
         subprocess.run(["git", *arguments], check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
-    tags = training_lineage("small", IDENTITIES).tags()
+    tags = training_lineage("small", ORIGINS).tags()
     assert (tags["mlflow.source.git.commit"], tags["reprolab.git_dirty"]) == (commit, "False")
     (tmp_path / "new").touch()
-    assert training_lineage("small", IDENTITIES).tags()["reprolab.git_dirty"] == "True"
+    assert training_lineage("small", ORIGINS).tags()["reprolab.git_dirty"] == "True"
 
 
 def test_lineage_names_the_experiment_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "sunny-name")
-    assert training_lineage("small", IDENTITIES).tags()["reprolab.dvc_experiment"] == "sunny-name"
+    assert training_lineage("small", ORIGINS).tags()["reprolab.dvc_experiment"] == "sunny-name"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import torch
 from reprolab.tracking.lineage import training_lineage
 from reprolab.tracking.store import ERROR, Store
 from tests.factories import make_epoch, stored, use
-from tests.tracked import IDENTITIES, history, named_run, started
+from tests.tracked import ORIGINS, history, named_run, started
 
 
 def use_everything(store: Store, folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_lineage_needs_neither_git_nor_a_name_of_the_user(monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    tags = training_lineage("small", IDENTITIES).tags()
+    tags = training_lineage("small", ORIGINS).tags()
     assert tags["mlflow.user"] == "54321"
     assert "mlflow.source.git.commit" not in tags
 

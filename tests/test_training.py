@@ -71,7 +71,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(
         run(split_folder, settings, tmp_path / "parts.pt", on_epoch=stop_after(stopped_after))
     trained: list[int] = []
     resumed = run(split_folder, settings, tmp_path / "parts.pt", on_epoch=lambda epoch: trained.append(epoch.number))
-    assert trained == list(range(stopped_after, 6))
+    assert trained == list(range(stopped_after + 1, 6))
     assert resumed.losses == whole.losses and len(whole.losses) == 5 * (5 if data == "train" else 6)
     assert torch.equal(weights(resumed), weights(whole))
     assert [epoch.train for epoch in resumed.epochs] == [epoch.train for epoch in whole.epochs]
@@ -192,31 +192,38 @@ def test_weights_that_a_library_ruins_stop_the_training(tmp_path: Path) -> None:
         train(settings, make_points(60), None, 0, tmp_path / "run.pt")
 
 
-def test_a_damaged_checkpoint_is_refused(split_folder: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "run.pt"
-    checkpoint.write_bytes(b"not a checkpoint")
-    with pytest.raises(InputError, match=r"run.pt is not a checkpoint, or damaged: remove it"):
-        run(split_folder, experiment(), checkpoint)
-
-
 def test_bfloat16_trains_to_float32_weights(
     split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = run(split_folder, experiment(), tmp_path / "exact.pt")
     monkeypatch.setenv("REPROLAB_PRECISION", "bfloat16")
     fitted = run(split_folder, experiment(), tmp_path / "run.pt")
-    assert fitted.device == Device("cpu", "bfloat16")
+    assert fitted.device == Device("cpu", "bfloat16", 1)
     assert {parameter.dtype for parameter in fitted.classifier.parameters()} == {torch.float32}
     assert fitted.epochs[-1].train.loss < fitted.epochs[0].train.loss
     assert not torch.equal(weights(fitted), weights(exact))
 
 
-def test_features_are_trained_on_in_float32_whatever_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REPROLAB_PRECISION", "bfloat16")
-    fitted = train(make_experiment(), make_points(20), None, 0, tmp_path / "run.pt")
-    assert fitted.device == Device("cpu", "float32")
+def test_a_training_has_the_threads_that_its_device_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setenv("REPROLAB_THREADS", "2")
+    fitted = train(make_experiment(), make_points(20), None, 0, None, lambda _: threads.append(torch.get_num_threads()))
+    assert fitted.device == Device("cpu", "float32", 2)
+    assert threads == [2, 2]
+
+
+def test_nothing_drawn_before_a_training_matters(split_folder: Path, tmp_path: Path) -> None:
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(weights(run(split_folder, experiment(), tmp_path / f"{seed}.pt")))
+    assert torch.equal(*found)
+
+
+def test_the_scores_and_losses_of_a_training_are_those_of_its_files(split_folder: Path, tmp_path: Path) -> None:
+    fitted = run(split_folder, experiment(), tmp_path / "run.pt")
+    scores = [value for epoch in fitted.epochs for value in asdict(epoch.train).values()]
+    assert all(value == round(value, 6) for value in [*scores, *fitted.losses])
 
 
 def test_a_meter_names_the_first_step_that_is_not_finite() -> None:

@@ -11,29 +11,32 @@ from reprolab.cli import prune, trainings
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError
 from reprolab.core.layout import METRICS, SPLITS, training_folder
+from reprolab.data.parts import load_training_data
 from reprolab.data.split import make_split, save_split
 from reprolab.models.build import resolve_experiment
-from reprolab.training.archive import About, train_once
-from reprolab.training.identity import identities_of
-from reprolab.training.record import TrainRecord
-from tests.factories import make_params, make_points, make_source
+from reprolab.training.archive import train_once
+from reprolab.training.folder import About
+from reprolab.training.identity import Origin, origins_of
+from tests.factories import make_origin, make_params, make_points, make_source
+from tests.result_factories import make_train_record
+
+
+def origin(letter: str) -> Origin:
+    return make_origin(data=letter)
 
 
 def identity(letter: str) -> str:
-    return letter * 64
+    return origin(letter).identity
 
 
 def train(params: Params, letter: str) -> Path:
-    train_once("small", params.experiment("small"), make_points(20), None, 0, identity(letter), lambda epoch: None)
+    train_once("small", params.experiment("small"), make_points(20), None, origin(letter), lambda epoch: None)
     return training_folder(identity(letter))
 
 
 def name_in_results(experiment: str, letter: str) -> Path:
     path = METRICS / "digits" / experiment / "train.json"
-    TrainRecord(
-        train_loss=0.5, train_accuracy=0.5, train_macro_f1=0.5, best_epochs=[1], seconds=1.0, images_per_second=1,
-        device="cpu", precision="float32", identities=[identity(letter)],
-    ).save(path)  # fmt: skip
+    make_train_record(identities=[identity(letter)]).save(path)
     return path
 
 
@@ -62,10 +65,28 @@ def test_trainings_are_listed_with_what_uses_them(params: Params, capsys: pytest
     capsys.readouterr()
     trainings.run(params)
     first, second, third, total = capsys.readouterr().out.splitlines()
-    assert first.startswith("aaaaaaaaaaaa  small, seed 0  done 20") and first.endswith("MB  used by the workspace")
-    assert second.startswith("bbbbbbbbbbbb  small, seed 0  done 20") and second.endswith("used by nothing")
-    assert third == "cccccccccccc  absent, seed 3  begun  0.0 MB  used by nothing"
+    assert first.startswith(f"{identity('a')[:12]}  small, seed 0  trained 20")
+    assert first.endswith("MB  used by the workspace")
+    assert second.startswith(f"{identity('b')[:12]}  small, seed 0  trained 20")
+    assert second.endswith("used by nothing")
+    assert third == f"{identity('c')[:12]}  absent, seed 3  begun  0.0 MB  used by nothing"
     assert total.startswith("3 trainings, ")
+
+
+def test_a_training_says_by_which_commit_it_was_made(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".gitignore").write_text(".reprolab\ndata\n")
+    git("add", ".gitignore")
+    git("commit", "--quiet", "--message", "first")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout[:10]
+    Path("metrics").mkdir()
+    Path("metrics/new.json").touch()  # what DVC writes is no edit
+    train(params, "a")
+    Path("new.py").touch()
+    train(params, "b")
+    capsys.readouterr()
+    trainings.run(params)
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert f"+00:00 by commit {commit}  " in first and f"+00:00 by commit {commit} with edits  " in second
 
 
 def test_prune_removes_what_nothing_uses(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,11 +99,9 @@ def test_prune_removes_what_nothing_uses(params: Params, capsys: pytest.CaptureF
     git("commit", "--quiet", "--all", "--message", "others")
     data = make_points(20)
     present = resolve_experiment(params.experiment("small"), "small")
-    from reprolab.data.parts import load_training_data
-
-    known = identities_of(present, load_training_data(SPLITS / "digits", "train"), None).seeds[0]
-    would_be_taken_over = training_folder(known)
-    train_once("small", present, data, None, 0, known, lambda epoch: None)
+    known = origins_of(present, load_training_data(SPLITS / "digits", "train"), None)[0]
+    would_be_taken_over = training_folder(known.identity)
+    train_once("small", present, data, None, known, lambda epoch: None)
     unsure, unknown = training_folder(identity("f")), training_folder(identity("0"))
     for folder, experiment in ((unsure, "absent"), (unknown, "removed")):
         folder.mkdir()
@@ -105,6 +124,6 @@ def test_prune_removes_what_nothing_uses(params: Params, capsys: pytest.CaptureF
 def test_without_git_nothing_is_removed(params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     os.utime(train(params, "a"), (0, 0))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="git is not installed"):
+    with pytest.raises(InputError, match=r"git cannot say which results name a training: it is not installed, or "):
         prune.run(params)
     assert training_folder(identity("a")).exists()

@@ -4,10 +4,9 @@ from reprolab.models.folder import ModelInfo
 from reprolab.tracking.lineage import IDENTITY
 from reprolab.tracking.runs import Run, TrainingRun
 from reprolab.tracking.store import Store
-from reprolab.training.identity import Identities
-from tests.factories import make_experiment, make_model_info, make_split_info
+from tests.factories import make_experiment, make_model_info, make_origin, make_split_info
 
-IDENTITIES = Identities(seeds={0: "a" * 64}, data="d" * 64, code="c" * 64)
+ORIGINS = {0: make_origin()}
 
 
 def training_info(seeds: tuple[int, ...] = (0,)) -> ModelInfo:

@@ -1,8 +1,8 @@
-"""`reprolab`: check the parameters, show, measure and verify experiments, write the pages, tidy up."""
+"""`reprolab`: check the parameters, show, measure, verify and prove experiments, write the pages, tidy up."""
 
 import argparse
 
-from reprolab.cli import check, measure, prune, results, show, trainings, verify
+from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, verify
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 
@@ -11,8 +11,10 @@ COMMANDS = {
     "show": show,
     "measure": measure,
     "verify": verify,
+    "prove": prove,
     "results": results,
     "trainings": trainings,
+    "remember": remember,
     "prune": prune,
 }
 

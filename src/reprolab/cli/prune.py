@@ -11,7 +11,7 @@ from reprolab.core.config import IMAGENET, RANDOM, Params
 from reprolab.core.layout import COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
 
 if TYPE_CHECKING:
-    from reprolab.training.archive import Training
+    from reprolab.training.folder import TrainingFolder
 
 RECENT_SECONDS = 24 * 60 * 60
 
@@ -26,21 +26,21 @@ def run(params: Params) -> None:
         print(f"removed {path}")
     unused = [training for training in unused_trainings(params) if training.remove()]
     for training in unused:
-        print(f"removed {training.folder}")
+        print(f"removed {training.path}")
     if not found and not unused:
         print("nothing to remove")
     else:
         print(f"{len(found) + len(unused)} removed")
 
 
-def unused_trainings(params: Params) -> "list[Training]":
+def unused_trainings(params: Params) -> "list[TrainingFolder]":
     """Trainings that no result names, in the workspace or in git, and that the present parameters and code would not
     take over or go on with. Those of the last day stay, since an experiment that runs aside may be about to name them.
     """
     from reprolab.training.archive import trainings  # PyTorch takes a second to import
 
     long_ago = time.time() - RECENT_SECONDS
-    candidates = [found for found in trainings() if not found.is_running and found.folder.stat().st_mtime < long_ago]
+    candidates = [found for found in trainings() if not found.is_running() and found.path.stat().st_mtime < long_ago]
     if not candidates:
         return []
     present = dict(present_trainings(params))
@@ -51,7 +51,7 @@ def unused_trainings(params: Params) -> "list[Training]":
     return [
         found
         for found in candidates
-        if found.identity not in used and (sure is None or (found.about and found.about.experiment in sure))
+        if found.identity not in used and (sure is None or ((about := found.about()) and about.experiment in sure))
     ]
 
 

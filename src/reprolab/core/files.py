@@ -73,9 +73,15 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, kind: type[T]) -> T:
     """A record, or a list of them (`list[Row]`). Raises `InputError` when the file is missing or damaged."""
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
+        return parse_json(path.read_bytes(), kind, path)
     except FileNotFoundError:
         raise _missing(path) from None
+
+
+def parse_json(content: str | bytes, kind: type[T], path: Path) -> T:
+    """As `read_json`, from the content of the file `path`."""
+    try:
+        return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
         raise _damaged(path, _reason(error), kind) from None
 

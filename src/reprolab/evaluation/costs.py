@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import SGD
 from torch.utils.flop_counter import FlopCounterMode
 
-from reprolab.core.config import Params
+from reprolab.core.config import Experiment, Params
 from reprolab.core.files import write_table
 from reprolab.core.layout import SPLIT, SPLITS, costs_file, layers_file
 from reprolab.data.parts import SplitInfo
@@ -45,9 +45,10 @@ def measure(params: Params, experiments: Sequence[str]) -> None:
         if same not in done:
             shape = tuple(info.shape)
             rows = layer_rows(classifier, shape)
-            done[same] = (costs(classifier, shape, batch_size, choose_device(info)), rows)
+            done[same] = (costs(classifier, shape, batch_size, choose_device(classifier, info)), rows)
         figures, rows = done[same]
-        figures.model_copy(update={"trainable_parameters": trainable}).save(costs_file(name))
+        own = {"trainable_parameters": trainable, "epoch_seconds": _epoch_seconds(experiment, info, figures)}
+        figures.model_copy(update=own).save(costs_file(name))
         write_table(layers_file(name), rows)
         trains = figures.training_images_per_second
         print(
@@ -67,6 +68,7 @@ def costs(classifier: Classifier, shape: tuple[int, ...], batch_size: int, devic
     `trainable_parameters` heeds which layers are frozen; afterwards none is.
     """
     trainable = _trainable(classifier)
+    device.use()
     classifier = classifier.requires_grad_(True).to(device.name).eval()
     one = _random_inputs(1, shape, device)
     batch = _random_inputs(batch_size, shape, device)
@@ -131,11 +133,18 @@ def layer_rows(classifier: Classifier, shape: tuple[int, ...]) -> list[LayerRow]
     }
     hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]
     try:
-        predict(classifier, _random_inputs(1, shape, Device("cpu", "float32")))
+        predict(classifier, _random_inputs(1, shape, Device("cpu", "float32", threads=1)))
     finally:
         for hook in hooks:
             hook.remove()
     return rows
+
+
+def _epoch_seconds(experiment: Experiment, info: SplitInfo, figures: Costs) -> float | None:
+    if not figures.training_images_per_second:
+        return None
+    examples = sum(info.sizes[part] for part in experiment.training.data.split("+"))
+    return round(examples / figures.training_images_per_second, 3)
 
 
 def _trainable(classifier: Classifier) -> int:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from reprolab.data.parts import Part
 from reprolab.evaluation.record import ClassRow, ConfusionRow, EvaluationRecord
 from reprolab.models.classifier import Classifier, predict
 from reprolab.models.folder import ModelInfo, load_classifier
-from reprolab.training.device import Device
+from reprolab.training.device import choose_device
 from reprolab.training.record import Scores, mean_and_deviation
 from reprolab.training.scores import class_scores, confusion_matrix, score_logits
 
@@ -20,8 +19,8 @@ from reprolab.training.scores import class_scores, confusion_matrix, score_logit
 @dataclass(frozen=True)
 class Evaluation:
     """`scores` of each seed, `confusion` (classes, classes): the counts of all seeds together, a row for each true
-    class. `trainable` counts the parameters that are not frozen. `images_per_second` and `logits` (images, classes)
-    are the first seed's. `classifiers` and `logits` lie on the CPU, whatever `device` they were computed on."""
+    class. `trainable` counts the parameters that are not frozen. `logits` (images, classes) are the first seed's.
+    `classifiers` and `logits` lie on the CPU, whatever `device` they were computed on."""
 
     scores: dict[int, Scores]
     confusion: np.ndarray
@@ -29,7 +28,6 @@ class Evaluation:
     parameters: int
     trainable: int
     images: int
-    images_per_second: float
     device: str
     provenance: str
     classifiers: dict[int, Classifier]
@@ -42,7 +40,6 @@ class Evaluation:
             images=self.images,
             parameters=self.parameters,
             trainable_parameters=self.trainable,
-            images_per_second=round(self.images_per_second),
             device=self.device,
             provenance=self.provenance,
         )
@@ -76,19 +73,20 @@ class Evaluation:
         ]
 
 
-def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
+def evaluate(model_folder: Path, test: Part) -> Evaluation:
     """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
     info = ModelInfo.load(model_folder / MODEL)
     classes = info.split.classes
-    inputs, labels = test.on(device.name)
     scores: dict[int, Scores] = {}
     classifiers: dict[int, Classifier] = {}
     confusion = np.zeros((len(classes),) * 2, np.int64)
     answers: list[torch.Tensor] = []
-    throughput = 0.0
     for seed in info.experiment.training.seeds:
-        classifier = load_classifier(model_folder, seed).to(device.name)
-        throughput = throughput or _throughput(classifier, inputs)
+        classifier = load_classifier(model_folder, seed)
+        device = choose_device(classifier, info.split)
+        device.use()
+        classifier.to(device.name)
+        inputs, labels = test.on(device.name)
         logits = predict(classifier, inputs)
         scores[seed] = score_logits(logits, labels)
         predictions = logits.argmax(1).cpu().numpy()
@@ -103,20 +101,8 @@ def evaluate(model_folder: Path, test: Part, device: Device) -> Evaluation:
         parameters=sum(size for size, _ in sizes),
         trainable=sum(size for size, trains in sizes if trains),
         images=len(test),
-        images_per_second=throughput,
         device=device.name,
         provenance=info.split.provenance,
         classifiers=classifiers,
         logits=answers[0],
     )
-
-
-def _throughput(classifier: Classifier, inputs: torch.Tensor, at_least_seconds: float = 0.25) -> float:
-    """Examples classified per second, after one call to warm up."""
-    sample = inputs[:2000]
-    predict(classifier, sample)
-    done, started = 0, perf_counter()
-    while (seconds := perf_counter() - started) < at_least_seconds:
-        predict(classifier, sample).cpu()
-        done += len(sample)
-    return done / seconds

@@ -14,8 +14,8 @@ from reprolab.core.files import Record, write_json
 class EvaluationRecord(Record):
     """`test.json`: scores on the test part, as means over the seeds with their standard deviation.
 
-    `images` is the size of the test part. `trainable_parameters` counts those that are not frozen. The speed is the
-    first seed's on `device`. `provenance` is that of the data.
+    `images` is the size of the test part. `trainable_parameters` counts those that are not frozen. `provenance` is that
+    of the data.
     """
 
     made_by: ClassVar[str] = "dvc repro -f evaluate@{folder}"
@@ -30,7 +30,6 @@ class EvaluationRecord(Record):
     images: int
     parameters: int
     trainable_parameters: int
-    images_per_second: int
     device: str
     provenance: str
 
@@ -63,6 +62,8 @@ class ConfusionRow(Record):
 class Costs(Record):
     """`costs/<experiment>.json`: what an architecture costs, as `evaluation.costs.costs` measures it; sizes in MB.
 
+    `epoch_seconds` is the experiment's number of training examples over the rate of training.
+
     A network that a library fits has no figures of training, and the file says so: its null differs from a figure
     that is missing.
     """
@@ -80,6 +81,7 @@ class Costs(Record):
     precision: str
     machine: str
     trainable_parameters: int
+    epoch_seconds: float | None = None
 
     def save(self, path: Path) -> None:
         write_json(path, self.model_dump(mode="json"))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
-from reprolab.core.files import Record
+from reprolab.core.files import Record, atomic_file
 from reprolab.core.layout import MODEL
 from reprolab.data.parts import SplitInfo
 from reprolab.models.classifier import Classifier, Weights, build_classifier
@@ -42,7 +42,13 @@ def load_classifier(folder: Path, seed: int) -> Classifier:
 
 
 def save_weights(folder: Path, seed: int, weights: Weights) -> None:
-    save_file({name: value.contiguous().cpu() for name, value in weights.items()}, _weights_file(folder, seed))
+    save_tensors(_weights_file(folder, seed), weights)
+
+
+def save_tensors(path: Path, tensors: Weights) -> None:
+    """As safetensors, without metadata, whose order differs from one process to the next."""
+    with atomic_file(path) as partial:
+        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, partial)
 
 
 def load_weights(folder: Path, seed: int) -> Weights:
@@ -58,12 +64,8 @@ def load_weights(folder: Path, seed: int) -> Weights:
 
 def save_snapshots(folder: Path, seed: int, snapshots: Mapping[int, Weights]) -> None:
     """Write the weights after each of some epochs."""
-    tensors = {
-        f"{epoch}/{name}": value.contiguous().cpu()
-        for epoch, weights in snapshots.items()
-        for name, value in weights.items()
-    }
-    save_file(tensors, _snapshots_file(folder, seed))
+    tensors = {f"{epoch}/{name}": value for epoch, weights in snapshots.items() for name, value in weights.items()}
+    save_tensors(_snapshots_file(folder, seed), tensors)
 
 
 def load_snapshots(folder: Path, seed: int) -> dict[int, Weights]:

@@ -14,6 +14,7 @@ from reprolab.core.config import IMAGENET, RANDOM, Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.layout import MODEL
 from reprolab.data.fetch import MIRROR_VARIABLE, fetch_file
+from reprolab.data.streams import stream
 from reprolab.models.build import imagenet_weights
 from reprolab.models.classifier import Classifier, Weights
 from reprolab.models.folder import ModelInfo, load_weights
@@ -27,13 +28,9 @@ class PretrainedWeights:
     origin: str
     weights: Weights
 
-    def head_seed(self, seed: int) -> int:
-        """What to draw the new head from, of an experiment's `seed`.
-
-        From the seed itself it would be the very head that the weights of another experiment with this seed were
-        trained with. PyTorch's generator looks at 32 bits.
-        """
-        return crc32(f"{self.origin}; head of seed {seed}".encode())
+    def head_stream(self, seed: int) -> int:
+        """What to draw the new head from: never what the weights were trained with, which may have a new head too."""
+        return stream(seed, "head", crc32(self.origin.encode()))
 
 
 def load_pretrained(experiment: Experiment, folder: Path) -> PretrainedWeights | None:

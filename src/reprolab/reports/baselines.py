@@ -17,7 +17,7 @@ MEASURABLE = {
     "parameters": math.inf,
     "epoch_seconds": math.inf,
 }
-OF_A_MACHINE = ("epoch_seconds",)  # a difference between two machines says nothing
+EPOCH_SECONDS = "epoch_seconds"  # a cost, and as such beside those of `reprolab measure`
 # Those of one epoch have no measured counterpart: the sheets looked at the test set after each epoch, and here it is
 # read once, after the training.
 BEST_EPOCH, AFTER_EPOCH = "best_epoch_accuracy", "accuracy_after_epoch_<n>"

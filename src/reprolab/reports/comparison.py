@@ -13,7 +13,7 @@ from reprolab.core.files import atomic_directory, atomic_file, read_table
 from reprolab.core.layout import CURVES, TEST, TRAIN, has_run
 from reprolab.evaluation.figures import save_figure
 from reprolab.evaluation.record import EvaluationRecord
-from reprolab.reports.baselines import MEASURABLE, OF_A_MACHINE, Baseline, baselines_of
+from reprolab.reports.baselines import EPOCH_SECONDS, MEASURABLE, Baseline, baselines_of
 from reprolab.reports.figures import comparison_figure, learning_figure
 from reprolab.reports.learning import learning_rows
 from reprolab.reports.record import ComparisonRow, PublishedFigure, save_rows
@@ -124,7 +124,7 @@ def _row(name: str, results: _Results | None, published: Sequence[Baseline], cur
         sheet=accuracy.sheet if accuracy else None,
         condition=accuracy.condition if accuracy else None,
         stand_in=results is not None and results.test.provenance != "official",
-        published=[_beside_measured(figure, results) for figure in published],
+        published=[_beside_measured(figure, results) for figure in published if figure.metric != EPOCH_SECONDS],
         learning=learning_rows(results.curves, results.train) if results and curves else [],
         **measured,
     )
@@ -141,16 +141,12 @@ def _beside_measured(figure: Baseline, results: _Results | None) -> PublishedFig
         **about,
         measured=value,
         measured_std=deviation,
-        difference=None if figure.metric in OF_A_MACHINE else round(value - figure.value, 6),
-        device=results.train.device,
+        difference=round(value - figure.value, 6),
         status="measured",
     )
 
 
 def _measured(metric: str, results: _Results) -> tuple[float, float | None]:
     """A figure of an experiment, with its standard deviation over the seeds where there is one."""
-    if metric == "epoch_seconds":
-        epochs = {(point.seed, point.epoch) for point in results.curves}
-        return round(results.train.seconds / len(epochs), 3), None
     record = results.train if metric.startswith("train_") else results.test
     return getattr(record, metric), getattr(record, f"{metric}_std", None)

@@ -13,6 +13,7 @@ from reprolab.core.config import Params
 from reprolab.core.errors import InputError, choice
 from reprolab.core.files import atomic_file, read_table
 from reprolab.core.layout import (
+    BASELINES,
     CLASSES,
     TEST,
     comparison_file,
@@ -22,8 +23,10 @@ from reprolab.core.layout import (
     metrics_folder,
 )
 from reprolab.evaluation.record import ClassRow, Costs, EvaluationRecord, LayerRow
+from reprolab.reports.baselines import EPOCH_SECONDS, load_baselines
 from reprolab.reports.record import load_rows
 from reprolab.reports.tables import (
+    CostsRow,
     classes_table,
     comparison_table,
     costs_table,
@@ -137,11 +140,15 @@ def _classes(params: Params, dataset: str) -> str:
 
 
 def _costs(params: Params, dataset: str) -> str:
+    seconds = {
+        (row.dataset, row.experiment): row.value for row in load_baselines(BASELINES) if row.metric == EPOCH_SECONDS
+    }
     rows = []
     for name in params.experiments_of(dataset):
         path, folder = costs_file(name), metrics_folder(dataset, name)
         costs = Costs.load(path) if path.exists() else None
-        rows.append((name, costs, EvaluationRecord.load(folder / TEST) if has_run(folder) else None))
+        test = EvaluationRecord.load(folder / TEST) if has_run(folder) else None
+        rows.append(CostsRow(name, costs, test, seconds.get((dataset, name))))
     return costs_table(rows)
 
 

@@ -14,7 +14,7 @@ from reprolab.training.record import Scores
 class PublishedFigure(Record):
     """A published figure beside the measured one, with its standard deviation over the seeds.
 
-    `status` is "not measured" where this lab has no such figure. `device` is what the measured one was trained on.
+    `status` is "not measured" where this lab has no such figure.
     """
 
     metric: str
@@ -24,7 +24,6 @@ class PublishedFigure(Record):
     measured: float | None = None
     measured_std: float | None = None
     difference: float | None = None
-    device: str | None = None
     status: Literal["measured", "not run", "not measured"]
 
 
@@ -70,7 +69,6 @@ class ComparisonRow(Record):
     images: int | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
-    images_per_second: int | None = None
     provenance: str | None = None
     stand_in: bool
     published: list[PublishedFigure]

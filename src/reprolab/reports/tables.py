@@ -1,6 +1,7 @@
 """Results as Markdown tables: comparisons, published figures, learning curves, classes, costs and layers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from reprolab.evaluation.record import ClassRow, Costs, EvaluationRecord, LayerRow
 from reprolab.reports.record import ComparisonRow, LearningRow, PublishedFigure
@@ -17,7 +18,7 @@ LEARNING = (
 )  # fmt: skip
 COSTS = (
     "experiment", "parameters", "trainable", "MFLOPs an image", "training images/s", "inference images/s",
-    "training memory, MB", "batch", "test accuracy",
+    "seconds an epoch", "published", "training memory, MB", "batch", "test accuracy",
 )  # fmt: skip
 LAYERS = ("layer", "type", "input", "output", "maps", "parameters")
 FIGURES = {
@@ -27,7 +28,6 @@ FIGURES = {
     "train_accuracy": "train accuracy",
     "best_epoch_accuracy": "accuracy of the best epoch",
     "parameters": "parameters",
-    "epoch_seconds": "seconds an epoch",
 }
 INTERVAL = {"inside": "inside the interval", "below": "below it", "above": "above it"}
 NOT_RUN, NOT_MEASURED, NOTHING = "not run", "not measured", "—"
@@ -74,17 +74,31 @@ def classes_table(experiments: Mapping[str, Sequence[ClassRow] | None]) -> str:
     return _table(["class", *(f"`{name}`" for name in run)], lines) + _notes(notes)
 
 
-def costs_table(rows: Sequence[tuple[str, Costs | None, EvaluationRecord | None]]) -> str:
-    """A line for each experiment, given as its name, its costs and its test scores, None where it has none."""
+@dataclass(frozen=True)
+class CostsRow:
+    """An experiment's costs and test scores, None where it has none, and the published seconds an epoch."""
+
+    experiment: str
+    costs: Costs | None
+    test: EvaluationRecord | None
+    published_seconds: float | None = None
+
+
+def costs_table(rows: Sequence[CostsRow]) -> str:
+    """A line for each experiment."""
     machines: dict[str, list[str]] = {}
-    for name, costs, _ in rows:
-        if costs:
+    for row in rows:
+        if costs := row.costs:
             where = f"{costs.device} ({costs.machine}), training in {costs.precision}, inference in float32"
-            machines.setdefault(where, []).append(f"`{name}`")
+            machines.setdefault(where, []).append(f"`{row.experiment}`")
     notes = [f"{', '.join(names)} — measured on {where}." for where, names in machines.items()]
     if len(machines) == 1:
         notes = [f"Measured on {where}." for where in machines]
-    return _table(COSTS, [_costs_cells(*row) for row in rows]) + _notes(notes)
+    if machines:
+        notes.append("Seconds an epoch follow from the images/s in training.")
+    if any(row.published_seconds for row in rows):
+        notes.append("Published seconds are those of the authors' machine.")
+    return _table(COSTS, [_costs_cells(row) for row in rows]) + _notes(notes)
 
 
 def layers_table(rows: Iterable[LayerRow]) -> str:
@@ -124,7 +138,6 @@ def _published_cells(row: ComparisonRow, figure: PublishedFigure) -> list[str]:
     measured: str = figure.status
     if figure.measured is not None:
         measured = _with_deviation(figure.measured, figure.measured_std, _form(metric))
-        measured += f" on {figure.device}" if metric == "epoch_seconds" else ""
     return [
         _name(row),
         FIGURES.get(metric) or f"accuracy after epoch {metric.rpartition('_')[2]}",
@@ -144,8 +157,6 @@ def _published_notes(rows: Sequence[ComparisonRow], figures: Sequence[PublishedF
         )
     if "train_accuracy" in measured:
         notes.append("Train accuracy is counted while the epoch's steps change the weights.")
-    if "epoch_seconds" in measured:
-        notes.append("Seconds an epoch are those of another machine than the authors'.")
     compared = [row for row in rows if row.published]
     return notes + _stand_in_notes(compared) + _seeds_notes(compared)
 
@@ -185,17 +196,21 @@ def _score(scores: Scores | None, name: str) -> float | None:
     return None if scores is None else getattr(scores, name)
 
 
-def _costs_cells(name: str, costs: Costs | None, test: EvaluationRecord | None) -> list[str]:
+def _costs_cells(row: CostsRow) -> list[str]:
+    name, costs, test = f"`{row.experiment}`", row.costs, row.test
     accuracy = _with_deviation(test.accuracy, test.accuracy_std) if test else NOT_RUN
+    published = _number(row.published_seconds, ",.1f")
     if costs is None:
-        return [f"`{name}`", NOT_MEASURED, *[""] * (len(COSTS) - 3), accuracy]
+        return [name, NOT_MEASURED, *[""] * 5, published, "", "", accuracy]
     return [
-        f"`{name}`",
+        name,
         f"{costs.parameters:,}",
         f"{costs.trainable_parameters:,}",
         f"{costs.flops_per_image / 1e6:,.2f}",
         _number(costs.training_images_per_second, ",.0f"),
         _number(costs.inference_images_per_second, ",.0f"),
+        _number(costs.epoch_seconds, ",.1f"),
+        published,
         _number(costs.training_memory_mb, ",.1f"),
         str(costs.batch_size),
         accuracy,
@@ -226,7 +241,7 @@ def _parameters(row: ComparisonRow) -> str:
 
 
 def _form(metric: str) -> str:
-    return {"parameters": ",.0f", "epoch_seconds": ",.1f"}.get(metric, ".4f")
+    return {"parameters": ",.0f"}.get(metric, ".4f")
 
 
 def _with_deviation(value: float | None, deviation: float | None, form: str = ".4f") -> str:

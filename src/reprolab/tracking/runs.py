@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from reprolab.core.config import experiment_yaml
 from reprolab.tracking.lineage import EXPERIMENT, IDENTITY, STAGE, Lineage, training_lineage
 from reprolab.tracking.store import ERROR, MACHINE, PROCESS, Store
-from reprolab.training.identity import Identities, hash_of
+from reprolab.training.identity import Origin, hash_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
     from reprolab.models.folder import ModelInfo
-    from reprolab.training.device import Device
     from reprolab.training.record import Epoch, TrainRecord
 
 SEED = "reprolab.seed"
@@ -57,9 +56,9 @@ class Run:
         scores = {f"train_{name}": value for name, value in vars(epoch.train).items()}
         if epoch.validation:
             scores |= {f"validation_{name}": value for name, value in vars(epoch.validation).items()}
-        scores["learning_rate"] = epoch.learning_rate
-        scores["epoch_seconds"] = epoch.seconds
-        scores["images_per_second"] = epoch.images_per_second
+        measured = (epoch.learning_rate, epoch.seconds, epoch.images_per_second)
+        names = ("learning_rate", "epoch_seconds", "images_per_second")
+        scores |= {name: value for name, value in zip(names, measured, strict=True) if value is not None}
         self._add_metrics(scores, epoch.number)
         if time.monotonic() - self._sent_at > SEND_EVERY_SECONDS:
             self._send_metrics()
@@ -150,7 +149,7 @@ class TrainingRun(Run):
 
     def log_record(self, record: "TrainRecord") -> None:
         """Log the scores at the best epochs, and what the training ran on, which for a known one may be elsewhere."""
-        self.set_tags({"reprolab.device": record.device, "reprolab.precision": record.precision})
+        self.set_tags({f"reprolab.{name}": getattr(record, name) for name in ("device", "precision", "threads")})
         self.log_scores(record.best_scores(), prefix="best_")
 
     def of_seed(self, seed: int) -> Run:
@@ -162,14 +161,13 @@ class TrainingRun(Run):
 
 
 @contextmanager
-def training_run(model: "ModelInfo", identities: Identities, device: "Device") -> Iterator[TrainingRun]:
-    """The run of a training on `device`, in progress; those of trainings that died are ended first."""
+def training_run(model: "ModelInfo", origins: Mapping[int, Origin]) -> Iterator[TrainingRun]:
+    """The run of a training, in progress; those of trainings that died are ended first."""
     store = Store(model.experiment.dataset)
     store.end_dead_runs()
-    run = TrainingRun(store, model, identities.seeds)
+    run = TrainingRun(store, model, {seed: origin.identity for seed, origin in origins.items()})
     with run.in_progress():
-        where = {"reprolab.device": device.name, "reprolab.precision": device.precision}
-        run.set_tags(training_lineage(model.name, identities).tags() | where)
+        run.set_tags(training_lineage(model.name, origins).tags())
         yield run
 
 

@@ -1,78 +1,31 @@
 """The archive of trainings: a folder for each seed's training, named by its identity.
 
-While a training runs its folder holds the checkpoint, and when it is done what `training.run.train` returned. A folder
-belongs to one process at a time. What it holds is verified by hash before it is used.
+What is known is taken over, what was begun goes on. A training can be entered from its result's files, and under
+another identity once that is proved to give the same.
 """
 
-import fcntl
 import os
-import platform
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TypeVar
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
-from reprolab.core.files import Record, file_hash, write_json
-from reprolab.core.layout import training_folder
+from reprolab.core.files import read_table
+from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN, training_folder
 from reprolab.data.parts import TrainingData
-from reprolab.models.classifier import Weights, build_classifier
-from reprolab.models.folder import load_snapshots, save_snapshots
+from reprolab.models.folder import ModelInfo, load_classifier, load_snapshots
 from reprolab.models.pretrained import PretrainedWeights
 from reprolab.training.device import Device
-from reprolab.training.record import Epoch, Fit
+from reprolab.training.folder import ABOUT, DONE, LOCK, MADE, PROOF, About, Made, TrainingFolder
+from reprolab.training.identity import Origin
+from reprolab.training.proof import Proof, prove
+from reprolab.training.record import CurvePoint, Epoch, Fit, Scores, StepLoss, TrainRecord
 from reprolab.training.run import train
 
-R = TypeVar("R", bound=Record)
 FRESH_VARIABLE = "REPROLAB_FRESH"
-LOCK, ABOUT, CHECKPOINT = "lock", "about.json", "checkpoint.pt"
-WEIGHTS, RESULT, MADE, DONE = "weights.safetensors", "result.json", "made.json", "done.json"
-
-
-class About(Record):
-    """`about.json`, written first: for which experiment the training was begun. Others may share it."""
-
-    experiment: str
-    seed: int
-
-
-class Result(Record):
-    """`result.json`: all of a `Fit` but its weights."""
-
-    device: Device
-    epochs: list[Epoch]
-    best: int
-    losses: list[float]
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json"))
-
-
-class Made(Record):
-    """`made.json`: when and where a training was done, by which commit and with which versions."""
-
-    finished: str
-    commit: str | None = None
-    machine: str
-    threads: int
-    python: str
-    versions: dict[str, str]
-
-
-class Done(Record):
-    """`done.json`, written last: the SHA-256 of every other file of the result."""
-
-    sha256: dict[str, str]
 
 
 def train_once(
@@ -80,189 +33,106 @@ def train_once(
     experiment: Experiment,
     data: TrainingData,
     pretrained: PretrainedWeights | None,
-    seed: int,
-    identity: str,
+    origin: Origin,
     on_epoch: Callable[[Epoch], None],
 ) -> Fit:
-    """Take over the training that is known by this identity, or go on with one that was begun, or train.
+    """Take over the training that is known by the origin's identity, or go on with one that was begun, or train.
 
     `on_epoch` is called for the epochs that are trained now. `name` is that of the experiment, for the messages and the
     record. With `REPROLAB_FRESH` set nothing is known. Raises `InputError` as `training.run.train` does.
     """
-    folder = training_folder(identity)
-    with _owned(folder, f"{name}, seed {seed}"):
+    folder = folder_of(origin.identity)
+    what = f"{name}, seed {origin.seed}"
+    with folder.owned(what):
         if os.environ.get(FRESH_VARIABLE):
-            _empty(folder)
-        elif (folder / DONE).exists():
+            folder.empty()
+        elif folder.is_done:
             try:
-                _verify(folder)
-                fit, made = _load(folder, experiment, data), Made.load(folder / MADE)
-            except (InputError, SafetensorError, RuntimeError, KeyError, IndexError, OSError) as error:
-                print(f"{name}, seed {seed}: trained anew, since what is known of it is damaged: {error}", flush=True)
-                _empty(folder)
+                fit, made = folder.load(experiment, data)
+            except InputError as error:
+                print(f"{what}: trained anew, since what is known of it is damaged: {error}", flush=True)
+                folder.empty()
             else:
-                by = f" by commit {made.commit[:10]}" if made.commit else ""
-                where = f" on {fit.device.name} in {fit.device.precision}"
-                print(f"{name}, seed {seed}: known, trained {made.finished}{where}{by}", flush=True)
-                (folder / CHECKPOINT).unlink(missing_ok=True)  # left by a process that was killed
+                print(f"{what}: known, {made} on {fit.device}", flush=True)
+                folder.checkpoint.unlink(missing_ok=True)  # left by a process that was killed
                 return fit
-        About(experiment=name, seed=seed).save(folder / ABOUT)
-        fit = train(experiment, data, pretrained, seed, folder / CHECKPOINT, on_epoch)
-        _save(folder, fit, seed)
+        About(experiment=name, seed=origin.seed, origin=origin).save(folder.path / ABOUT)
+        fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, on_epoch)
+        folder.save(fit, origin.seed, Made.now())
+        prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
 
 
-@dataclass(frozen=True)
-class Training:
-    """A folder of the archive; `about` is None where that is not known, `made` while the training is not done."""
-
-    folder: Path
-    about: About | None
-    made: Made | None
-    is_running: bool
-    megabytes: float
-
-    @property
-    def identity(self) -> str:
-        return self.folder.name
-
-    def remove(self) -> bool:
-        """False where a process is at it."""
-        with (self.folder / LOCK).open("a") as lock:
-            if _locked(lock):
-                shutil.rmtree(self.folder)
-                return True
-        return False
+def folder_of(identity: str) -> TrainingFolder:
+    return TrainingFolder(training_folder(identity))
 
 
-def trainings() -> list[Training]:
+def trainings() -> list[TrainingFolder]:
     """All in the archive, the latest last."""
     found = []
-    for folder in training_folder("").glob("*/"):
+    for path in training_folder("").glob("*/"):
         with suppress(FileNotFoundError):  # removed in the meantime
-            found.append((folder.stat().st_mtime, _training(folder)))
-    return [training for _, training in sorted(found, key=lambda pair: pair[0])]
+            found.append((path.stat().st_mtime, path))
+    return [TrainingFolder(path) for _, path in sorted(found)]
 
 
-def _training(folder: Path) -> Training:
-    about = _load_if_whole(folder / ABOUT, About)
-    made = _load_if_whole(folder / MADE, Made) if (folder / DONE).exists() else None
-    size = 0
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # a checkpoint takes the place of the former one
-            size += path.stat().st_size
-    return Training(folder, about, made, _is_owned(folder), size / 1e6)
+def remember(name: str, model: Path, metrics: Path, origins: dict[int, Origin]) -> list[int]:
+    """Enter the trainings of a result that is in files, which DVC may have restored; return the seeds that were new.
+
+    `origins` has what the present trainings are made from. Raises `InputError` where a file is missing or damaged.
+    """
+    info = ModelInfo.load(model / MODEL)
+    seeds = info.experiment.training.seeds
+    identities = TrainRecord.load_identities(metrics / TRAIN, seeds)
+    new = [seed for seed in seeds if not folder_of(identities[seed]).is_done]
+    if new:
+        fits = _read_fits(model, metrics, new)
+        for seed, fit in fits.items():
+            folder = folder_of(identities[seed])
+            present = origins.get(seed)
+            known = present if present and present.identity == folder.identity else None
+            with folder.owned(f"{name}, seed {seed}"):
+                About(experiment=name, seed=seed, origin=known).save(folder.path / ABOUT)
+                folder.save(fit, seed, Made.now(note="entered from its result's files"))
+    return new
 
 
-def _load_if_whole(path: Path, kind: type[R]) -> R | None:
+def adopt(known: TrainingFolder, origin: Origin, proof: Proof) -> None:
+    """Enter a known training under the identity of `origin`, for which `proof` holds too."""
+    folder, about, made = folder_of(origin.identity), known.about(), known.made()
+    assert about and made
+    with folder.owned(f"{about.experiment}, seed {about.seed}"):
+        for path in known.path.iterdir():
+            if path.name not in (LOCK, DONE):
+                shutil.copyfile(path, folder.path / path.name)
+        about.model_copy(update={"origin": origin}).save(folder.path / ABOUT)
+        note = f"proved to be {known.identity[:12]} of commit {(made.commit or '?')[:10]}, trained"
+        made.model_copy(update={"note": note}).save(folder.path / MADE)
+        proof.save(folder.path / PROOF)
+        folder.seal()
+
+
+def _read_fits(model: Path, metrics: Path, seeds: list[int]) -> dict[int, Fit]:
+    """The fits of some seeds, without what only the training knew: learning rates and times."""
+    record = TrainRecord.load(metrics / TRAIN)
+    info = ModelInfo.load(model / MODEL)
     try:
-        return kind.load(path)
-    except InputError:
-        return None
-
-
-def _is_owned(folder: Path) -> bool:
-    try:
-        with (folder / LOCK).open() as lock:
-            return not _locked(lock)
-    except FileNotFoundError:
-        return False
-
-
-def _locked(lock: IO[str]) -> bool:
-    """Take the lock if it is free; it is free again when the file is closed."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _save(folder: Path, fit: Fit, seed: int) -> None:
-    save_file(_plain(fit.classifier.state_dict()), folder / WEIGHTS)
-    if fit.snapshots:
-        save_snapshots(folder, seed, fit.snapshots)
-    best = fit.epochs.index(fit.best)
-    Result(device=fit.device, epochs=fit.epochs, best=best, losses=fit.losses).save(folder / RESULT)
-    Made(
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=_commit(),
-        machine=platform.node(),
-        threads=torch.get_num_threads(),
-        python=platform.python_version(),
-        versions={package: version(package) for package in ("torch", "torchvision", "numpy", "scikit-learn", "pillow")},
-    ).save(folder / MADE)
-    files = [folder / name for name in (ABOUT, WEIGHTS, RESULT, MADE)] + sorted(folder.glob("seed-*"))
-    Done(sha256={path.name: file_hash(path) for path in files}).save(folder / DONE)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _load(folder: Path, experiment: Experiment, data: TrainingData) -> Fit:
-    result = Result.load(folder / RESULT)
-    classifier = build_classifier(experiment, data.info)
-    classifier.load_state_dict(load_file(folder / WEIGHTS))
-    (snapshots,) = [load_snapshots(folder, int(path.name.split("-")[1])) for path in folder.glob("seed-*")] or [{}]
-    epochs = result.epochs
-    return Fit(classifier.eval(), result.device, epochs, epochs[result.best], result.losses, snapshots)
-
-
-def _verify(folder: Path) -> None:
-    """Raises `InputError` when a file of the result is missing or is not what was written."""
-    found = Done.load(folder / DONE).sha256
-    if not {WEIGHTS, RESULT, MADE} <= found.keys():
-        raise InputError(f"{folder / DONE} lacks files")
-    for name, expected in found.items():
-        path = folder / name
-        if not path.is_file() or file_hash(path) != expected:
-            raise InputError(f"{path} is not what the training wrote")
-
-
-@contextmanager
-def _owned(folder: Path, what: str) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process; say so where another one has it, and wait."""
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("a+") as lock:
-            if not _locked(lock):
-                lock.seek(0)
-                print(f"{what}: process {lock.read() or '?'} is at this training; waiting for it", flush=True)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _is_at(folder / LOCK, lock):
-                continue  # the folder was removed in the meantime
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            for partial in folder.glob(".*.partial"):  # left by a process that was killed
-                partial.unlink()
-            try:
-                yield
-            finally:
-                lock.truncate(0)
-            return
-
-
-def _is_at(path: Path, file: IO[str]) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except FileNotFoundError:
-        return False
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
-
-
-def _plain(weights: Weights) -> Weights:
-    return {name: value.contiguous().cpu() for name, value in weights.items()}
-
-
-def _commit() -> str | None:
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return found.stdout.strip() or None
+        device = Device(record.device, record.precision, int(record.threads))
+    except ValueError:
+        raise InputError(
+            f"{metrics / TRAIN}: its seeds were trained on several devices: which had which is not known"
+        ) from None
+    scores: dict[int, dict[int, dict[str, Scores]]] = defaultdict(lambda: defaultdict(dict))
+    for point in read_table(metrics / CURVES, CurvePoint):
+        scores[point.seed][point.epoch][point.part] = Scores(point.loss, point.accuracy, point.macro_f1)
+    losses: dict[int, list[float]] = defaultdict(list)
+    for row in read_table(model / STEPS, StepLoss):
+        losses[row.seed].append(row.loss)
+    best = dict(zip(info.experiment.training.seeds, record.best_epochs, strict=True))
+    fits = {}
+    for seed in seeds:
+        epochs = [Epoch(number, parts["train"], parts.get("validation")) for number, parts in scores[seed].items()]
+        chosen = next(epoch for epoch in epochs if epoch.number == best[seed])
+        snapshots = load_snapshots(model, seed)
+        fits[seed] = Fit(load_classifier(model, seed), device, epochs, chosen, losses[seed], snapshots)
+    return fits

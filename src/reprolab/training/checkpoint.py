@@ -1,9 +1,12 @@
 """The state of a training between two epochs, and its file."""
 
-import pickle
+import copy
+import hashlib
+import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, Self
 
 import torch
 from torch.optim import Optimizer
@@ -14,6 +17,9 @@ from reprolab.core.files import atomic_file
 from reprolab.models.classifier import Classifier, Weights
 from reprolab.training.device import Device
 from reprolab.training.record import Epoch, Fit, Scores
+
+EVERY_SECONDS = 20.0
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class TrainingState:
     def add(self, epoch: Epoch, losses: list[torch.Tensor]) -> None:
         """Take in an epoch that has ended, and the loss of each of its steps."""
         self.epochs.append(epoch)
-        self.losses += torch.stack(losses).tolist()
+        self.losses += [round(loss, 6) for loss in torch.stack(losses).tolist()]
         if self.keeps_snapshots:
             self.snapshots[epoch.number] = self.weights()
         if epoch.validation and (self.best is None or _rank(epoch) > _rank(self.best.epoch)):
@@ -62,29 +68,21 @@ class TrainingState:
         best = self.best.epoch if self.best else self.epochs[-1]
         return Fit(self.classifier.eval(), device, self.epochs, best, self.losses, self.snapshots)
 
-    def save(self, path: Path) -> None:
+    def content(self) -> dict[str, Any]:
+        """All that `restore` needs; it changes with the training."""
         assert self.optimizer and self.schedule
-        content = {
+        return {
             "classifier": self.classifier.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "epochs": [asdict(epoch) for epoch in self.epochs],
-            "losses": torch.tensor(self.losses),
-            "snapshots": self.snapshots,
+            "losses": torch.tensor(self.losses, dtype=torch.float64),
+            "snapshots": dict(self.snapshots),
             "best": {"epoch": asdict(self.best.epoch), "weights": self.best.weights} if self.best else None,
         }
-        with atomic_file(path) as partial:
-            torch.save(content, partial)
 
-    def resume(self, path: Path) -> None:
-        """Go on from what `save` wrote, or from the start when there is nothing. Raises `InputError` on a bad file."""
+    def restore(self, content: dict[str, Any]) -> None:
         assert self.optimizer and self.schedule
-        if not path.exists():
-            return
-        try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError):
-            raise InputError(f"{path} is not a checkpoint, or damaged: remove it to train from the start") from None
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
@@ -93,6 +91,73 @@ class TrainingState:
         self.snapshots = content["snapshots"]
         if best := content["best"]:
             self.best = Best(_epoch(best["epoch"]), best["weights"])
+
+
+class Checkpoint:
+    """The file that a training goes on from: the state after an epoch, behind its SHA-256.
+
+    It is written at the end of an epoch once 20 s have passed since the last time, and when the training is cut off by
+    an exception, such as Ctrl-C or SIGTERM raise: then with the state after the last whole epoch. Without a path there
+    is none.
+    """
+
+    def __init__(self, path: Path | None, state: TrainingState, device: Device) -> None:
+        self.path, self.state, self.device = path, state, device
+        self.written_at = monotonic()
+        self.unwritten: dict[str, Any] | None = None
+
+    def __enter__(self) -> Self:
+        """Go on from the file; from the start where there is none, one of another device or a damaged one.
+
+        Raises `InputError` for one of another training.
+        """
+        if not self.path or not self.path.exists():
+            return self
+        try:
+            content = _read(self.path, self.device)
+        except ValueError as error:
+            print(f"not resumed from {self.path}, which is {error}: training from the start", flush=True)
+            return self
+        try:
+            self.state.restore(content)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path} is the checkpoint of another training ({error}): remove it") from None
+        print(f"resumes at epoch {len(self.state.epochs) + 1}", flush=True)
+        return self
+
+    def epoch_ended(self) -> None:
+        if not self.path:
+            return
+        content = {"device": asdict(self.device), **self.state.content()}
+        if monotonic() - self.written_at < EVERY_SECONDS:
+            self.unwritten = copy.deepcopy(content)
+            return
+        self.unwritten = None
+        _write(self.path, content)
+        self.written_at = monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and self.path and self.unwritten:
+            _write(self.path, self.unwritten)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    saved = io.BytesIO()
+    torch.save(content, saved)
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        file.write(hashlib.sha256(saved.getbuffer()).digest())
+        file.write(saved.getbuffer())
+
+
+def _read(path: Path, device: Device) -> dict[str, Any]:
+    """Raises ValueError for a file that is not as it was written, or of another device."""
+    found = path.read_bytes()
+    if hashlib.sha256(found[DIGEST_BYTES:]).digest() != found[:DIGEST_BYTES]:
+        raise ValueError("damaged")
+    content: dict[str, Any] = torch.load(io.BytesIO(found[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+    if content["device"] != asdict(device):
+        raise ValueError(f"of a training on {Device(**content['device'])} and not on {device}")
+    return content
 
 
 def _epoch(content: dict[str, Any]) -> Epoch:

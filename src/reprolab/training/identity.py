@@ -13,7 +13,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reprolab.core.errors import InputError
+from reprolab.core.files import Record
 from reprolab.core.registry import LIBRARY, components
 
 if TYPE_CHECKING:
@@ -36,24 +36,33 @@ DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 OWN_ERRORS = ("InputError", "DivergenceError")  # the texts in their arguments shape nothing
 
 
-@dataclass(frozen=True)
-class Identities:
-    """Of the trainings of an experiment, by seed; `data` and `code` are hashes of what all of them are made from."""
+class Origin(Record):
+    """What one seed's training is made from: the parameters that shape it, and hashes of its data, of the weights that
+    it starts from ("" for random ones) and of each module of its code."""
 
-    seeds: dict[int, str]
+    parameters: dict[str, Any]
+    seed: int
     data: str
-    code: str
+    pretrained: str
+    modules: dict[str, str]
+
+    @property
+    def identity(self) -> str:
+        return hash_of({**self.model_dump(exclude={"modules"}), "code": hash_of(self.modules)})
 
 
-def identities_of(experiment: "Experiment", data: "TrainingData", pretrained: "PretrainedWeights | None") -> Identities:
-    """For a resolved experiment."""
+def origins_of(
+    experiment: "Experiment", data: "TrainingData", pretrained: "PretrainedWeights | None"
+) -> dict[int, Origin]:
+    """Of each seed's training of a resolved experiment."""
     parameters = experiment.model_dump(mode="json", exclude_none=True)
     seeds = parameters["training"].pop("seeds")
-    named = [component.module_name for component in components(experiment)]
-    data_digest, code = data_hash(data), code_hash(START, *named)
-    pretrained_digest = _pretrained_hash(pretrained) if pretrained else ""
-    made_from = {"parameters": parameters, "data": data_digest, "pretrained": pretrained_digest, "code": code}
-    return Identities({seed: hash_of({**made_from, "seed": seed}) for seed in seeds}, data_digest, code)
+    modules = module_hashes(START, *(component.module_name for component in components(experiment)))
+    data_digest, pretrained_digest = data_hash(data), _pretrained_hash(pretrained) if pretrained else ""
+    return {
+        seed: Origin(parameters=parameters, seed=seed, data=data_digest, pretrained=pretrained_digest, modules=modules)
+        for seed in seeds
+    }
 
 
 def hash_of(content: object) -> str:

@@ -1,7 +1,7 @@
 """The training loop: gradient descent, batch by batch, from a network's start to its best epoch.
 
-The randomness of an epoch depends on the seed and the epoch's number alone, so a run that was killed and
-resumed from its checkpoint ends with the same weights as one that was not.
+The randomness of an epoch depends on the seed and the epoch's number alone, so a run that was killed and resumed from
+its checkpoint ends with the same weights as one that was not.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from reprolab.core.config import Experiment
 from reprolab.core.progress import progress_bar
 from reprolab.data.batches import Batches
 from reprolab.data.parts import TrainingData
+from reprolab.data.streams import stream
 from reprolab.models.classifier import Classifier
-from reprolab.training.checkpoint import TrainingState
+from reprolab.training.checkpoint import Checkpoint, TrainingState
 from reprolab.training.device import Device
 from reprolab.training.meter import EpochMeter
 from reprolab.training.record import Epoch, Fit
 
-EPOCHS_A_SEED = 1_000_000
 CHECK_EVERY_STEPS = 20
 
 
@@ -32,7 +32,7 @@ def fit(
     checkpoint: Path | None,
     on_epoch: Callable[[Epoch], None],
 ) -> Fit:
-    """Train a classifier on the device; go on from the file `checkpoint` where it exists, and write it every epoch.
+    """Train a classifier on the device; go on from the file `checkpoint` where it exists.
 
     Raises `DivergenceError` when the loss or the weights are not finite.
     """
@@ -44,30 +44,28 @@ def fit(
     schedule = settings.schedule.bind("training.schedule")(optimizer, settings.epochs, len(batches))
     loss_of = settings.loss.bind("training.loss")()
     state = TrainingState(classifier, optimizer, schedule, settings.snapshots)
-    if checkpoint:
-        state.resume(checkpoint)
 
-    for number in range(len(state.epochs) + 1, settings.epochs + 1):
-        torch.manual_seed(seed * EPOCHS_A_SEED + number)
-        meter = EpochMeter(number)
-        classifier.train()
-        with progress_bar(f"seed {seed}, epoch {number}/{settings.epochs}", len(data.train), "examples") as bar:
-            for inputs, labels in batches:
-                with device.autocast():
-                    logits = classifier(inputs)
-                loss = loss_of(logits, labels)
-                optimizer.zero_grad()
-                loss.backward()
-                meter.add(loss, logits, labels, float(schedule.get_last_lr()[0]))
-                optimizer.step()
-                schedule.step()
-                bar.update(len(labels))
-                if len(meter.losses) % CHECK_EVERY_STEPS == 0:
-                    bar.set_postfix(loss=f"{meter.check():.4f}")
-        epoch = meter.end(classifier, validation)
-        state.add(epoch, meter.losses)
-        on_epoch(epoch)
-        if checkpoint:
-            state.save(checkpoint)
+    with Checkpoint(checkpoint, state, device) as saved:
+        for number in range(len(state.epochs) + 1, settings.epochs + 1):
+            torch.manual_seed(stream(seed, "dropout", number))
+            meter = EpochMeter(number)
+            classifier.train()
+            with progress_bar(f"seed {seed}, epoch {number}/{settings.epochs}", len(data.train), "examples") as bar:
+                for inputs, labels in batches.epoch(seed, number):
+                    with device.autocast():
+                        logits = classifier(inputs)
+                    loss = loss_of(logits, labels)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    meter.add(loss, logits, labels, float(schedule.get_last_lr()[0]))
+                    optimizer.step()
+                    schedule.step()
+                    bar.update(len(labels))
+                    if len(meter.losses) % CHECK_EVERY_STEPS == 0:
+                        bar.set_postfix(loss=f"{meter.check():.4f}")
+            epoch = meter.end(classifier, validation)
+            state.add(epoch, meter.losses)
+            saved.epoch_ended()
+            on_epoch(epoch)
 
     return state.result(device)

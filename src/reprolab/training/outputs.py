@@ -1,9 +1,8 @@
 """The files of a training: the model's folder, and its metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reprolab.core.errors import InputError
 from reprolab.core.files import atomic_directory, write_table
 from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN
 from reprolab.models.folder import ModelInfo, save_snapshots, save_weights
@@ -28,7 +27,7 @@ def save_model(folder: Path, info: ModelInfo, fits: Mapping[int, Fit]) -> None:
             if fit.snapshots:
                 save_snapshots(partial, seed, fit.snapshots)
         steps = [
-            StepLoss(seed=seed, step=step, loss=round(loss, 6))
+            StepLoss(seed=seed, step=step, loss=loss)
             for seed, fit in fits.items()
             for step, loss in enumerate(fit.losses, start=1)
         ]
@@ -41,33 +40,21 @@ def save_metrics(folder: Path, fits: Mapping[int, Fit], record: TrainRecord) -> 
 
 
 def train_record(fits: Mapping[int, Fit], identities: Mapping[int, str]) -> TrainRecord:
-    epochs = [epoch for fit in fits.values() for epoch in fit.epochs]
-    seconds = sum(epoch.seconds for epoch in epochs)
     # Some seeds may be known from elsewhere.
     devices = [fit.device for fit in fits.values()]
     return TrainRecord(
         **mean_and_deviation({seed: _flat(fit.best) for seed, fit in fits.items()}),
         best_epochs=[fit.best.number for fit in fits.values()],
-        seconds=round(seconds, 1),
-        images_per_second=round(sum(epoch.images_per_second * epoch.seconds for epoch in epochs) / seconds),
-        device=", ".join(dict.fromkeys(device.name for device in devices)),
-        precision=", ".join(dict.fromkeys(device.precision for device in devices)),
+        device=_different(device.name for device in devices),
+        precision=_different(device.precision for device in devices),
+        threads=_different(str(device.threads) for device in devices),
         identities=[identities[seed] for seed in fits],
     )
 
 
-def load_identities(folder: Path, seeds: Sequence[int]) -> dict[int, str]:
-    """By seed, from a metrics folder. Raises `InputError` where its file is of an earlier version or of other seeds."""
-    identities = TrainRecord.load(folder / TRAIN).identities or []
-    if len(identities) != len(seeds):
-        command = TrainRecord.made_by.format(folder=folder.name)
-        raise InputError(f"{folder / TRAIN} does not have an identity for each seed: run `{command}`")
-    return dict(zip(seeds, identities, strict=True))
-
-
 def curve_points(fits: Mapping[int, Fit]) -> list[CurvePoint]:
     return [
-        CurvePoint(seed=seed, epoch=epoch.number, part=part, **{n: round(v, 6) for n, v in vars(scores).items()})
+        CurvePoint(seed=seed, epoch=epoch.number, part=part, **vars(scores))
         for seed, fit in fits.items()
         for epoch in fit.epochs
         for part, scores in _parts(epoch).items()
@@ -77,11 +64,16 @@ def curve_points(fits: Mapping[int, Fit]) -> list[CurvePoint]:
 def print_epoch(name: str, seed: int, epoch: Epoch) -> None:
     """Print a line for an epoch that has ended."""
     validation = f", validation accuracy {epoch.validation.accuracy:.4f}" if epoch.validation else ""
+    pace = f" ({epoch.images_per_second:,.0f} images/s)" if epoch.images_per_second else ""
     print(
         f"{name}, seed {seed}, epoch {epoch.number}: loss {epoch.train.loss:.4f}, "
-        f"accuracy {epoch.train.accuracy:.4f}{validation} ({epoch.images_per_second:,.0f} images/s)",
+        f"accuracy {epoch.train.accuracy:.4f}{validation}{pace}",
         flush=True,
     )
+
+
+def _different(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
 
 
 def _parts(epoch: Epoch) -> dict[PartName, Scores]:

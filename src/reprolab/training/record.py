@@ -3,12 +3,14 @@
 Without PyTorch, so that who only reads these files starts fast.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from reprolab.core.errors import InputError
 from reprolab.core.files import Record
 
 if TYPE_CHECKING:
@@ -29,14 +31,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Scores after one epoch; those of training are taken as its batches go by."""
+    """Scores after one epoch; those of training are taken as its batches go by.
+
+    The learning rate and the time are known to who trained, and are None where only the files of the result are here.
+    """
 
     number: int
     train: Scores
     validation: Scores | None
-    learning_rate: float
-    seconds: float
-    images_per_second: float
+    learning_rate: float | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class StepLoss(Record):
 
 
 class TrainRecord(Record):
-    """`train.json`: scores at the best epochs, as means over the seeds with their standard deviation, and what the
-    training took, all seeds together; the identity of each seed's training."""
+    """`train.json`: scores at the best epochs, as means over the seeds with their standard deviation; on what the seeds
+    were trained, several values where they differ; the identity of each seed's training."""
 
     made_by: ClassVar[str] = "dvc repro -f train@{folder}"
 
@@ -94,15 +99,23 @@ class TrainRecord(Record):
     validation_macro_f1: float | None = None
     validation_macro_f1_std: float | None = None
     best_epochs: list[int]
-    seconds: float
-    images_per_second: int
     device: str
     precision: str
-    identities: list[str] | None = None  # None in files of earlier versions
+    threads: str
+    identities: list[str]
 
     def best_scores(self) -> dict[str, float]:
         """Those on the training and the validation part."""
         return {name: value for name, value in self.model_dump().items() if name.startswith(("train_", "validation_"))}
+
+    @classmethod
+    def load_identities(cls, path: Path, seeds: Sequence[int]) -> dict[int, str]:
+        """By seed, from the file `path`. Raises `InputError` where it is missing, damaged, or one of other seeds."""
+        identities = cls.load(path).identities
+        if len(identities) != len(seeds):
+            command = cls.made_by.format(folder=path.parent.name)
+            raise InputError(f"{path} does not have an identity for each seed: run `{command}`")
+        return dict(zip(seeds, identities, strict=True))
 
 
 def mean_and_deviation(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:

@@ -7,11 +7,12 @@ import torch
 
 from reprolab.core.config import Experiment
 from reprolab.data.parts import TrainingData
+from reprolab.data.streams import stream
 from reprolab.models.build import FitsItself, resolve_experiment
-from reprolab.models.classifier import build_classifier
+from reprolab.models.classifier import Classifier, build_classifier
 from reprolab.models.pretrained import PretrainedWeights, start_from
 from reprolab.training import loop, self_fitting
-from reprolab.training.device import choose_device
+from reprolab.training.device import Device, choose_device
 from reprolab.training.record import Epoch, Fit
 
 
@@ -30,12 +31,33 @@ def train(
     weights are not finite, and `InputError` when the experiment's options are wrong or it does not fit the data.
     """
     experiment = resolve_experiment(experiment, "experiment")
-    device = choose_device(data.info)
-    torch.manual_seed(pretrained.head_seed(seed) if pretrained else seed)
+    classifier, device = start(experiment, data, pretrained, seed)
+    return fit(classifier, experiment, data, seed, device, checkpoint, on_epoch)
+
+
+def start(
+    experiment: Experiment, data: TrainingData, pretrained: PretrainedWeights | None, seed: int
+) -> tuple[Classifier, Device]:
+    """The classifier as a training finds it, on the device that its kind is trained on."""
+    torch.manual_seed(pretrained.head_stream(seed) if pretrained else stream(seed, "initialisation"))
     classifier = build_classifier(experiment, data.info)
     if pretrained:
         start_from(pretrained, classifier, experiment)
-    classifier.to(device.name)
+    device = choose_device(classifier, data.info)
+    device.use()
+    return classifier.to(device.name), device
+
+
+def fit(
+    classifier: Classifier,
+    experiment: Experiment,
+    data: TrainingData,
+    seed: int,
+    device: Device,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Fit:
+    """From the classifier's present weights, for a resolved experiment."""
     if isinstance(classifier.network, FitsItself):
         return self_fitting.fit(classifier, experiment, data, seed, device, on_epoch)
     return loop.fit(classifier, experiment, data, seed, device, checkpoint, on_epoch)

@@ -32,10 +32,11 @@ def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def score_logits(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
-    """The scores of logits (n, classes) for labels (n,)."""
+    """The scores of logits (n, classes) for labels (n,), to six digits: those that the files of a result hold, so that
+    what is derived from the files is what was derived from the training."""
     confusion = confusion_matrix(logits.argmax(1).cpu().numpy(), labels.cpu().numpy(), logits.shape[1])
     return Scores(
-        loss=float(F.cross_entropy(logits.cpu().double(), labels.cpu())),
-        accuracy=float(confusion.trace() / confusion.sum()),
-        macro_f1=float(class_scores(confusion)["f1"].mean()),
+        loss=round(float(F.cross_entropy(logits.cpu().double(), labels.cpu())), 6),
+        accuracy=round(float(confusion.trace() / confusion.sum()), 6),
+        macro_f1=round(float(class_scores(confusion)["f1"].mean()), 6),
     )
