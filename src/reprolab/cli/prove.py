@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprolab.models.pretrained import PretrainedWeights
     from reprolab.training.folder import TrainingFolder
     from reprolab.training.identity import Origin
+    from reprolab.training.proof import Proof
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(params: Params, experiment: list[str]) -> None:
             if folder_of(origin.identity).is_done:
                 print(f"{what}: known", flush=True)
             elif known := _same_but_code(origin):
-                failed += [] if _prove(what, known, origin, settings, data, pretrained) else [what]
+                failed += [] if _prove(what, *known, origin, settings, data, pretrained) else [what]
             else:
                 print(f"{what}: no training with these parameters and data is known", flush=True)
                 failed += [what] if experiment else []
@@ -51,34 +52,33 @@ def run(params: Params, experiment: list[str]) -> None:
         raise InputError(f"not proved: {', '.join(failed)}")
 
 
-def _same_but_code(origin: "Origin") -> "TrainingFolder | None":
+def _same_but_code(origin: "Origin") -> "tuple[TrainingFolder, Proof] | None":
     """The latest known training that was made from the same, but for the code, and has a proof."""
     from reprolab.training.archive import trainings
-    from reprolab.training.folder import PROOF
 
     for folder in reversed(trainings()):
         about = folder.about()
         other = about.origin if about else None
-        is_proved = folder.is_done and (folder.path / PROOF).exists()
-        if is_proved and other and other.model_copy(update={"modules": origin.modules}) == origin:
-            return folder
+        is_same = other and other.model_copy(update={"modules": origin.modules}) == origin
+        if is_same and folder.is_done and (proof := folder.proof()):
+            return folder, proof
     return None
 
 
 def _prove(
     what: str,
     known: "TrainingFolder",
+    left: "Proof",
     origin: "Origin",
     settings: Experiment,
     data: "TrainingData",
     pretrained: "PretrainedWeights | None",
 ) -> bool:
     from reprolab.training.archive import adopt
-    from reprolab.training.folder import PROOF
-    from reprolab.training.proof import Proof, difference, prove
+    from reprolab.training.proof import difference, prove
 
     present = prove(settings, data, pretrained, origin.seed)
-    if found := difference(Proof.load(known.path / PROOF), present):
+    if found := difference(left, present):
         print(f"{what}: {found}, compared with the training {known.identity[:12]}", flush=True)
         return False
     adopt(known, origin, present)

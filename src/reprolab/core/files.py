@@ -22,10 +22,12 @@ T = TypeVar("T")
 
 
 class Record(BaseModel):
-    """Typed fields of a JSON file, or of one row of a table. A field that is None is absent from the file."""
+    """Typed fields of a JSON file, or of one row of a table. A field that is None is absent from the file, unless
+    `keeps_none`."""
 
     # The command that makes the file anew; `{folder}` stands for the name of the folder that it lies in.
     made_by: ClassVar[str] = ""
+    keeps_none: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
@@ -34,7 +36,7 @@ class Record(BaseModel):
         return read_json(path, cls)
 
     def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json", exclude_none=True))
+        write_json(path, self.model_dump(mode="json", exclude_none=not self.keeps_none))
 
 
 @contextmanager

@@ -148,7 +148,7 @@ def _epoch_seconds(experiment: Experiment, info: SplitInfo, figures: Costs) -> f
 
 
 def _trainable(classifier: Classifier) -> int:
-    return sum(value.numel() for value in classifier.parameters() if value.requires_grad)
+    return sum(parameter.numel() for parameter in classifier.trained_parameters())
 
 
 def _size(value: torch.Tensor) -> str:

@@ -93,13 +93,12 @@ def evaluate(model_folder: Path, test: Part) -> Evaluation:
         confusion += confusion_matrix(predictions, test.labels, len(classes))
         answers.append(logits.cpu())
         classifiers[seed] = classifier.cpu()
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in classifier.parameters()]
     return Evaluation(
         scores=scores,
         confusion=confusion,
         classes=classes,
-        parameters=sum(size for size, _ in sizes),
-        trainable=sum(size for size, trains in sizes if trains),
+        parameters=sum(parameter.numel() for parameter in classifier.parameters()),
+        trainable=sum(parameter.numel() for parameter in classifier.trained_parameters()),
         images=len(test),
         device=device.name,
         provenance=info.split.provenance,

@@ -3,12 +3,11 @@
 Without PyTorch, so that who only reads these files starts fast.
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 
-from reprolab.core.files import Record, write_json
+from reprolab.core.files import Record
 
 
 class EvaluationRecord(Record):
@@ -69,6 +68,7 @@ class Costs(Record):
     """
 
     made_by: ClassVar[str] = "reprolab measure"
+    keeps_none: ClassVar[bool] = True
 
     parameters: int
     flops_per_image: int
@@ -82,9 +82,6 @@ class Costs(Record):
     machine: str
     trainable_parameters: int
     epoch_seconds: float | None = None
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json"))
 
 
 class LayerRow(Record):

@@ -58,6 +58,10 @@ class Classifier(nn.Module):
         logits: torch.Tensor = self.network(prepared)
         return logits.float()
 
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """Those that are not frozen."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
     def train(self, mode: bool = True) -> "Classifier":
         """Frozen layers stay as they are when the rest trains: batch normalisation keeps its statistics."""
         super().train(mode)

@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, ClassVar, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
-from reprolab.core.files import Record, file_hash, write_json
+from reprolab.core.files import Record, file_hash
 from reprolab.core.git import head, is_edited
 from reprolab.data.parts import TrainingData
 from reprolab.models.classifier import build_classifier
 from reprolab.models.folder import load_snapshots, save_snapshots, save_tensors
 from reprolab.training.device import Device, processor
 from reprolab.training.identity import Origin
+from reprolab.training.proof import Proof
 from reprolab.training.record import Epoch, Fit
 
 R = TypeVar("R", bound=Record)
@@ -47,13 +48,12 @@ class About(Record):
 class Result(Record):
     """`result.json`: all of a `Fit` but its weights."""
 
+    keeps_none: ClassVar[bool] = True
+
     device: Device
     epochs: list[Epoch]
     best: int
     losses: list[float]
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json"))
 
 
 class Made(Record):
@@ -116,6 +116,10 @@ class TrainingFolder:
     def made(self) -> Made | None:
         """None while the training is not done."""
         return _load_if_whole(self.path / MADE, Made) if self.is_done else None
+
+    def proof(self) -> Proof | None:
+        """None where it left none, or one that cannot be read."""
+        return _load_if_whole(self.path / PROOF, Proof)
 
     def megabytes(self) -> float:
         size = 0

@@ -39,8 +39,7 @@ def fit(
     settings = experiment.training
     batches = Batches(data.train, settings.batch_size, experiment.input, device.name)
     validation = data.validation.on(device.name) if data.validation else None
-    trained = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
-    optimizer = settings.optimizer.bind("training.optimizer")(trained)
+    optimizer = settings.optimizer.bind("training.optimizer")(classifier.trained_parameters())
     schedule = settings.schedule.bind("training.schedule")(optimizer, settings.epochs, len(batches))
     loss_of = settings.loss.bind("training.loss")()
     state = TrainingState(classifier, optimizer, schedule, settings.snapshots)

@@ -7,7 +7,7 @@ the epoch are the same. They cannot show what only happens late, or only with mu
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -45,6 +45,8 @@ class Miniature(Record):
 
 class Proof(Record):
     """`proof.json`. No steps where a library fits the network."""
+
+    keeps_none: ClassVar[bool] = True
 
     processor: str
     device: Device
