@@ -71,12 +71,6 @@ def test_the_same_code_gives_no_difference_also_through_the_file(
     assert difference(Proof.load(tmp_path / "proof.json"), present(data, experiment)) is None
 
 
-def test_a_training_without_a_validation_part_is_proved_through_the_file(tmp_path: Path) -> None:
-    made = prove(make_experiment(), make_points(40), None, 0)
-    made.save(tmp_path / "proof.json")
-    assert Proof.load(tmp_path / "proof.json") == made
-
-
 def test_it_holds_the_start_some_of_the_first_steps_and_a_whole_miniature(known: Proof, data: TrainingData) -> None:
     assert [step.number for step in known.steps] == [0, 1, 2, 5, 10]  # of twelve in all
     hashes = [tuple(step.weights.items()) for step in known.steps]
