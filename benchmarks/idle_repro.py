@@ -41,7 +41,7 @@ def clone_with_results(commit: str, clone: Path) -> int:
         folder = not out.suffix
         for path in [out / f"{n}.json" for n in range(FILES_A_FOLDER)] if folder else [out]:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'{{"placeholder": "{path.relative_to(clone)}"}}\n')
+            path.write_text(f'{{"placeholder": "{path.relative_to(clone)}"}}\n', encoding="utf-8")
     dvc(clone, "commit", "--force")
     return len(stages)
 
@@ -70,7 +70,7 @@ def main() -> None:
         empty = Path(temporary) / "empty"
         empty.mkdir()
         dvc(empty, "init", "--no-scm")
-        (empty / "dvc.yaml").write_text("stages: {}\n")
+        (empty / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
         # The shortest of some rounds, which noise disturbs least.
         rounds = [{folder: seconds_to_repro(folder) for folder in [*folders.values(), empty]} for _ in range(ROUNDS)]
     shortest = {folder: min(seconds[folder] for seconds in rounds) for folder in rounds[0]}

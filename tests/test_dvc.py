@@ -26,7 +26,7 @@ LOOKED_UP = {"sources": Source, "architectures": Model}
 
 def imported_modules(path: Path) -> Iterator[Path]:
     """First-party modules that a file imports anywhere in it, also inside functions, but not only for type checks."""
-    for name in imported_names(ast.parse(path.read_text())):
+    for name in imported_names(ast.parse(path.read_text(encoding="utf-8"))):
         base = REPOSITORY / "src" / name.replace(".", "/")
         yield from (module for module in (base.with_suffix(".py"), base / "__init__.py") if module.is_file())
 
@@ -110,7 +110,8 @@ def test_a_stage_needs_every_room_that_it_depends_on(stage: str) -> None:
 def is_a_docstring(path: Path) -> bool:
     """Whether a module holds nothing but its docstring, as the `__init__.py` of a room does."""
     return all(
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in ast.parse(path.read_text()).body
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
     )
 
 

@@ -33,7 +33,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Two data sets with three experiments and three comparisons; `small` has run, in a working directory with a
     README.md; the seconds of an epoch are published for it."""
     monkeypatch.chdir(tmp_path)
-    Path("README.md").write_text(README)
+    Path("README.md").write_text(README, encoding="utf-8")
     BASELINES.parent.mkdir()
     published = [make_baseline(22, "small", "epoch_seconds"), make_baseline(30, "small", "epoch_seconds", "mnist")]
     write_table(BASELINES, published)
@@ -67,10 +67,10 @@ def written(params: Params, label: str) -> str:
     """What `write_pages` puts between the marks of this label."""
     path = Path("docs/page.md")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(page(label, "old\n"))
+    path.write_text(page(label, "old\n"), encoding="utf-8")
     write_pages(params)
     head, tail = page(label).split("begin -->\n")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.startswith(f"{head}begin -->\n\n") and text.endswith(f"\n\n{tail}")
     return text.removeprefix(f"{head}begin -->\n\n").removesuffix(f"\n{tail}")
 
@@ -84,27 +84,29 @@ def test_readme_gets_the_comparisons_of_whole_data_sets(params: Params) -> None:
     expected = README.replace(
         "old\n", f"\n### digits\n\n{comparison_table(digits)}\n### All of MNIST\n\n{comparison_table(third)}\n"
     )
-    assert Path("README.md").read_text() == expected
+    assert Path("README.md").read_text(encoding="utf-8") == expected
     assert "figure" not in expected
 
 
 def test_readme_leaves_out_what_has_not_run(params: Params) -> None:
     digits = save_comparison_of_digits()
     write_pages(params)
-    assert Path("README.md").read_text() == README.replace("old\n", f"\n### digits\n\n{comparison_table(digits)}\n")
+    assert Path("README.md").read_text(encoding="utf-8") == README.replace(
+        "old\n", f"\n### digits\n\n{comparison_table(digits)}\n"
+    )
 
 
 def test_a_second_time_changes_nothing(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     save_comparison_of_digits()
     Path("docs").mkdir()
-    Path("docs/page.md").write_text(page("published digits") + page("classes digits"))
-    Path("docs/plain.md").write_text("No marks.\n")
+    Path("docs/page.md").write_text(page("published digits") + page("classes digits"), encoding="utf-8")
+    Path("docs/plain.md").write_text("No marks.\n", encoding="utf-8")
     write_pages(params)
     assert capsys.readouterr().out == "wrote README.md\nwrote docs/page.md\n"
-    first = Path("docs/page.md").read_text()
+    first = Path("docs/page.md").read_text(encoding="utf-8")
     write_pages(params)
     assert capsys.readouterr().out == ""
-    assert Path("docs/page.md").read_text() == first
+    assert Path("docs/page.md").read_text(encoding="utf-8") == first
 
 
 @pytest.mark.parametrize("name", ["digits", "width"])
@@ -189,9 +191,9 @@ def test_several_marks_of_a_page_are_all_filled(params: Params) -> None:
     save_comparison_of_digits()
     text = page("layers small") + page("classes mnist")
     Path("docs").mkdir()
-    Path("docs/page.md").write_text(text)
+    Path("docs/page.md").write_text(text, encoding="utf-8")
     write_pages(params)
-    assert Path("docs/page.md").read_text() == text.replace(
+    assert Path("docs/page.md").read_text(encoding="utf-8") == text.replace(
         "layers small: begin -->\n", "layers small: begin -->\n\nNot measured yet: `reprolab measure small`.\n\n"
     ).replace("classes mnist: begin -->\n", "classes mnist: begin -->\n\n- Not run: `third`.\n\n")
 
@@ -255,10 +257,10 @@ def test_the_readme_needs_its_marks(params: Params, text: str | None) -> None:
     readme = Path("README.md")
     readme.unlink()
     if text:
-        readme.write_text(text)
+        readme.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"README\.md lacks the lines <!-- results: begin --> and <!-- results: end"):
         write_pages(params)
-    assert (readme.read_text() if readme.exists() else None) == text
+    assert (readme.read_text(encoding="utf-8") if readme.exists() else None) == text
 
 
 def test_a_comparison_of_an_earlier_version_is_refused(params: Params) -> None:
@@ -266,7 +268,7 @@ def test_a_comparison_of_an_earlier_version_is_refused(params: Params) -> None:
     write_json(comparison_file("digits"), [{"experiment": "small", "accuracy": 0.8, "stand_in": False}])
     with pytest.raises(InputError, match=r"digits\.json is damaged, or of another version.*published: Field required"):
         write_pages(params)
-    assert Path("README.md").read_text() == README
+    assert Path("README.md").read_text(encoding="utf-8") == README
 
 
 @pytest.mark.parametrize(

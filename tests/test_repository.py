@@ -16,7 +16,7 @@ PAGES = [README, *sorted(path.relative_to(REPOSITORY) for path in (REPOSITORY / 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_make_results_would_change_nothing(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert filled(page, text, load_params()) == text
 
 

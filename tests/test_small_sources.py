@@ -91,7 +91,7 @@ def small_wine(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_wine(path: Path, rows: list[list[float]], delimiter: str, quoting: Any) -> None:
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, quoting=quoting)
         writer.writerow([*(f"feature {number}" for number in range(11)), "quality"])
         writer.writerows(rows)
@@ -99,7 +99,7 @@ def write_wine(path: Path, rows: list[list[float]], delimiter: str, quoting: Any
 
 def official_form(path: Path) -> None:
     """Semicolons, quoted headers, and thirds of alcohol in full."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
     for row in rows:
         if row[wine.ALCOHOL] == 9.5667:
@@ -113,8 +113,8 @@ def test_wine_is_read_from_the_official_form_and_the_mirror_s_to_the_same_arrays
     wine.fetch(target)
     mirrored = wine.load(target)
     official_form(small_wine)
-    assert small_wine.read_text().startswith('"feature 0";"feature 1"')
-    assert "9.56666666666667;" in small_wine.read_text()
+    assert small_wine.read_text(encoding="utf-8").startswith('"feature 0";"feature 1"')
+    assert "9.56666666666667;" in small_wine.read_text(encoding="utf-8")
     wine.fetch(target)
     official = wine.load(target)
     assert official.train_inputs.tobytes() == mirrored.train_inputs.tobytes()
@@ -151,9 +151,9 @@ def test_the_real_wine_table_has_its_known_sizes(target: Path, monkeypatch: pyte
 def test_damaged_wine_is_refused_when_fetched_and_when_read(
     change: Any, expected: str, target: Path, small_wine: Path
 ) -> None:
-    whole = small_wine.read_text()
+    whole = small_wine.read_text(encoding="utf-8")
     assert change(whole) != whole
-    small_wine.write_text(change(whole))
+    small_wine.write_text(change(whole), encoding="utf-8")
     with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Repair or replace it where it came from"):
         wine.fetch(target)
     (target / wine.FILE).write_text(change(whole))

@@ -67,9 +67,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write in UTF-8, whatever the locale."""
     with atomic_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        partial.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, kind: type[T]) -> T:
@@ -90,7 +95,7 @@ def parse_json(content: str | bytes, kind: type[T], path: Path) -> T:
 
 def write_table(path: Path, rows: Sequence[Record]) -> None:
     """Write rows of one kind as CSV; `None` becomes an empty cell."""
-    with atomic_file(path) as partial, partial.open("w", newline="") as file:
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0].model_dump(by_alias=True)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(row.model_dump(by_alias=True) for row in rows)
@@ -110,10 +115,12 @@ def read_table(path: Path, kind: type[R]) -> list[R]:
 def read_cells(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file as text. Raises `InputError` when the file is missing or is not text."""
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte-order mark
             return list(csv.DictReader(file))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text in UTF-8 ({error})") from None
+    except csv.Error as error:
+        raise InputError(f"{path} is no table ({error})") from None
     except FileNotFoundError:
         raise _missing(path) from None
 

@@ -1,14 +1,29 @@
 """What git knows of the checkout."""
 
+import os
 import subprocess
+
+# A hook of another repository sets these, and git would then speak of that one.
+OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
 def git(*arguments: str) -> str | None:
-    """What a git command prints; None where it fails, this is no repository, or git is not installed."""
-    command = ["git", "--no-pager", *arguments]
+    """What a git command prints.
+
+    None where it fails: git is not installed, this is no repository, or it is another user's.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
     try:
-        found = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-    except FileNotFoundError:
+        found = subprocess.run(
+            ["git", "--no-optional-locks", "--no-pager", *arguments],
+            env=environment | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError:
         return None
     return None if found.returncode else found.stdout
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import Any
 
 from reprolab.core.errors import InputError
-from reprolab.core.files import atomic_directory, atomic_file, read_table
+from reprolab.core.files import atomic_directory, read_table, write_text
 from reprolab.core.layout import CURVES, TEST, TRAIN, has_run
 from reprolab.evaluation.figures import save_figure
 from reprolab.evaluation.record import EvaluationRecord
@@ -77,8 +77,7 @@ def save_comparison(
     if curves is not None:
         sections.append(f"### Learning curves\n\n{learning_table(rows)}")
         figures["curves.png"] = learning_figure(title, curves)
-    with atomic_file(files[1]) as partial:
-        partial.write_text("\n".join(sections))
+    write_text(files[1], "\n".join(sections))
     with atomic_directory(path) as folder:
         for name, figure in figures.items():
             save_figure(figure, folder / name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError, choice
-from reprolab.core.files import atomic_file, read_table
+from reprolab.core.files import read_table, write_text
 from reprolab.core.layout import (
     BASELINES,
     CLASSES,
@@ -56,7 +56,7 @@ def write_pages(params: Params) -> None:
     README.md without the marks of the results.
     """
     pages = [README, *sorted(DOCS.glob("*.md"))]
-    old = {page: page.read_text() if page.exists() else "" for page in pages}
+    old = {page: page.read_text(encoding="utf-8") if page.exists() else "" for page in pages}
     if not any(mark["label"] == RESULTS for mark in MARK.finditer(old[README])):
         raise InputError(
             f"{README} lacks the lines {_mark(RESULTS, 'begin')} and {_mark(RESULTS, 'end')}: "
@@ -65,8 +65,7 @@ def write_pages(params: Params) -> None:
     new = {page: filled(page, text, params) for page, text in old.items()}
     for page, text in new.items():
         if text != old[page]:
-            with atomic_file(page) as partial:
-                partial.write_text(text)
+            write_text(page, text)
             print(f"wrote {page}")
 
 

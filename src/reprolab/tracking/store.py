@@ -122,7 +122,7 @@ def _opened_alone(database: Path) -> Iterator[None]:
 
     Raises `sqlite3.Error` or `OSError` at once where MLflow would try to open the file again and again for minutes.
     """
-    with database.with_name(f"{database.name}.lock").open("w") as lock:
+    with database.with_name(f"{database.name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -177,7 +177,7 @@ class TrainingFolder:
 
     def remove(self) -> bool:
         """False where a process is at it."""
-        with (self.path / LOCK).open("a") as lock:
+        with (self.path / LOCK).open("a", encoding="utf-8") as lock:
             if _locked(lock):
                 shutil.rmtree(self.path)
                 return True
@@ -185,7 +185,7 @@ class TrainingFolder:
 
     def is_running(self) -> bool:
         try:
-            with (self.path / LOCK).open() as lock:
+            with (self.path / LOCK).open(encoding="utf-8") as lock:
                 return not _locked(lock)
         except FileNotFoundError:
             return False
@@ -195,7 +195,7 @@ class TrainingFolder:
         """Hold the folder's lock, which ends with the process; say so where another one has it, and wait."""
         while True:
             self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / LOCK).open("a+") as lock:
+            with (self.path / LOCK).open("a+", encoding="utf-8") as lock:
                 if not _locked(lock):
                     lock.seek(0)
                     print(f"{what}: process {lock.read() or '?'} is at this training; waiting for it", flush=True)
