@@ -1,15 +1,15 @@
 """Figures: what they show, and that their bytes depend on it alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from matplotlib.legend import Legend
 
 from reprolab.evaluation.figures import classes_figure, confusion_figure, curves_figure, loss_figure, save_figure
@@ -68,12 +68,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def closed_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
 def tick_labels(axis: Any) -> list[str]:
     return [label.get_text() for label in axis.get_ticklabels()]
 
@@ -98,13 +92,8 @@ def test_same_figure_has_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert first == second
     assert first.startswith(b"\x89PNG\r\n\x1a\n")
     assert b"Software" not in first
-    height, width = plt.imread(paths[0]).shape[:2]
+    height, width = imread(paths[0]).shape[:2]
     assert height > 150 and width > 300
-
-
-def test_saved_figure_is_closed(tmp_path: Path) -> None:
-    save_figure(FIGURES["curves"](), tmp_path / "figure.png")
-    assert plt.get_fignums() == []
 
 
 def test_curves_have_an_axis_for_each_score() -> None:

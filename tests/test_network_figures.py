@@ -1,9 +1,7 @@
 """The figures of a trained network, against networks whose insides are known."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -32,12 +30,6 @@ from tests.result_factories import make_point
 
 CURVES = [make_point(3, 1, "train", 0.5)]
 TWO_FEATURES = Part(np.array([[8, 8], [12, 12]], np.float32), np.array([0, 1]))
-
-
-@pytest.fixture(autouse=True)
-def closed_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def texts(axes: Axes) -> list[str]:

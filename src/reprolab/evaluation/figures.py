@@ -6,18 +6,10 @@ What needs a network or images is in `network_figures.py`; this module does with
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from reprolab.core.files import atomic_file
+from reprolab.evaluation.canvas import Axes, Figure, Line2D, MaxNLocator, own_settings, setp, subplots
 from reprolab.evaluation.record import ClassRow, ConfusionRow
 from reprolab.training.record import CurvePoint, StepLoss
 
@@ -29,16 +21,17 @@ LOG_FROM = 10  # a loss that falls by more than this factor has a logarithmic ax
 Curves = Sequence[CurvePoint]  # of one experiment
 
 
+@own_settings()
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the figure alone, and close the figure."""
+    """Write a PNG whose bytes depend on the figure alone."""
     with atomic_file(path) as partial:
         figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})
-    plt.close(figure)
 
 
+@own_settings()
 def curves_figure(title: str, curves: Curves) -> Figure:
     """Loss, accuracy and macro-F1 by epoch: each seed thin, their mean bold."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, axes = subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     figure.suptitle(title + seeds_in_title([curves]))
     for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
         draw_curves(axis, curves, score, "o" if are_few(curves) else "")
@@ -47,12 +40,13 @@ def curves_figure(title: str, curves: Curves) -> Figure:
     return figure
 
 
+@own_settings()
 def loss_figure(title: str, rows: Sequence[StepLoss]) -> Figure:
     """The first seed's loss of every step, and its moving average over 60 steps."""
     seed = rows[0].seed
     losses = np.array([row.loss for row in rows if row.seed == seed])
     steps = np.arange(1, len(losses) + 1)
-    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, axis = subplots(figsize=(8, 4), layout="constrained")
     if len(losses) < WINDOW:
         axis.plot(steps, losses, color="tab:blue", marker=".", label="each step")
     else:
@@ -71,13 +65,14 @@ def loss_figure(title: str, rows: Sequence[StepLoss]) -> Figure:
     return figure
 
 
+@own_settings()
 def classes_figure(title: str, rows: Sequence[ClassRow]) -> Figure:
     """The recall of each class, on a scale that starts near the lowest one."""
     recalls = [row.recall for row in rows]
     tested = [row for row in rows if row.images]
     worst = min(row.recall for row in tested)
     low = max(0.0, np.floor((1 - max(1.5 * (1 - worst), 0.01)) * 100) / 100)
-    figure, axis = plt.subplots(figsize=(8, 1.4 + 0.32 * len(rows)), layout="constrained")
+    figure, axis = subplots(figsize=(8, 1.4 + 0.32 * len(rows)), layout="constrained")
     axis.barh(range(len(rows)), recalls, color="tab:blue", height=0.7, label="each class")
     labels = [f"{row.recall:.4f}" if row.images else "no test example" for row in rows]
     # A label inside the bar would not fit a short one, and left of the axis it would be cut off.
@@ -101,13 +96,14 @@ def classes_figure(title: str, rows: Sequence[ClassRow]) -> Figure:
     return figure
 
 
+@own_settings()
 def confusion_figure(title: str, rows: Sequence[ConfusionRow]) -> Figure:
     """Each cell: the share of the true class (row) that was taken for the predicted one, and the count."""
     classes = list(dict.fromkeys(row.actual for row in rows))
     size = len(classes)
     shares = np.array([row.share for row in rows]).reshape(size, size)
     counts = np.array([row.count for row in rows]).reshape(size, size)
-    figure, axis = plt.subplots(figsize=(2 + 0.7 * size, 1.5 + 0.6 * size), layout="constrained")
+    figure, axis = subplots(figsize=(2 + 0.7 * size, 1.5 + 0.6 * size), layout="constrained")
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(size, size):
         if counts[i, j]:
@@ -117,7 +113,7 @@ def confusion_figure(title: str, rows: Sequence[ConfusionRow]) -> Figure:
     axis.set(title=title, xlabel="predicted", ylabel="actual")
     axis.set_xticks(range(size), classes)
     if max(map(len, classes)) > 3:
-        plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
+        setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(size), classes)
     figure.colorbar(image, label="share of the actual class")
     return figure

@@ -5,17 +5,23 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.figure import Figure
 
 from reprolab.core.files import read_table
 from reprolab.core.layout import STEPS
 from reprolab.data.parts import Part
+from reprolab.evaluation.canvas import (
+    Axes,
+    Figure,
+    ListedColormap,
+    Normalize,
+    ScalarMappable,
+    colormaps,
+    new_figure,
+    own_settings,
+    subplots,
+)
 from reprolab.evaluation.evaluate import Evaluation
 from reprolab.evaluation.figures import Curves, classes_figure, confusion_figure, curves_figure, loss_figure
 from reprolab.evaluation.inspection import (
@@ -62,13 +68,14 @@ def experiment_figures(
     return figures
 
 
+@own_settings()
 def errors_figure(title: str, test: Part, logits: torch.Tensor, classes: Sequence[str]) -> Figure:
     """The wrong answers that the network was surest of, as stored: "actual → predicted" and the confidence."""
     errors = surest_misclassifications(logits, test.labels, ERRORS)
     wrong = int((logits.argmax(1).numpy() != test.labels).sum())
     columns = 5
     rows = max(1, ceil(len(errors) / columns))
-    figure, axis = plt.subplots(figsize=(9, 0.5 + 2.15 * rows), layout="constrained")
+    figure, axis = subplots(figsize=(9, 0.5 + 2.15 * rows), layout="constrained")
     if errors:
         figure.suptitle(f"{title}: the surest {len(errors)} of {wrong} errors on {len(test)} test images")
         titles = [
@@ -82,6 +89,7 @@ def errors_figure(title: str, test: Part, logits: torch.Tensor, classes: Sequenc
     return figure
 
 
+@own_settings()
 def kernels_figure(title: str, layer: str, kernels: np.ndarray) -> Figure:
     """Kernels (n, channels, height, width): in colour for three channels, each on its own scale; else on one scale
     for all, as the mean over the channels."""
@@ -89,7 +97,7 @@ def kernels_figure(title: str, layer: str, kernels: np.ndarray) -> Figure:
     shown = kernels[:KERNELS]
     columns = min(8, len(shown))
     rows = ceil(len(shown) / columns)
-    figure, axis = plt.subplots(figsize=(max(6, 1.8 + 0.9 * columns), 1 + 0.9 * rows), layout="constrained")
+    figure, axis = subplots(figsize=(max(6, 1.8 + 0.9 * columns), 1 + 0.9 * rows), layout="constrained")
     which = f"the {count}" if count <= KERNELS else f"the first {KERNELS} of {count}"
     notes = ["each on its own scale"] if channels == 3 else ["mean over the channels"] if channels > 1 else []
     axis.set_title("\n".join([f"{title}: {which} kernels {height}×{width} of layer {layer}", *notes]))
@@ -103,11 +111,12 @@ def kernels_figure(title: str, layer: str, kernels: np.ndarray) -> Figure:
     return figure
 
 
+@own_settings()
 def feature_maps_figure(title: str, classifier: Classifier, image: np.ndarray, answer: str) -> Figure:
     """What an image (channels, height, width) excites in the convolutions, a row each; `answer` stands above it."""
     convolutions, layers = feature_maps(classifier, torch.from_numpy(image)[None], LAYERS, MAPS)
     columns = max(len(layer.maps) for layer in layers)
-    figure = plt.figure(figsize=(2.6 + 0.85 * max(columns, 6), 0.7 + 1.25 * max(len(layers), 2)), layout="constrained")
+    figure = new_figure(figsize=(2.6 + 0.85 * max(columns, 6), 0.7 + 1.25 * max(len(layers), 2)), layout="constrained")
     which = f"{len(layers)} of " if len(layers) < convolutions else ""
     figure.suptitle(f"{title}: what an image excites in {which}{convolutions} convolution{'s' * (convolutions > 1)}")
     grid = figure.add_gridspec(len(layers), 2, width_ratios=[2.2, 0.85 * max(columns, 6)])
@@ -128,6 +137,7 @@ def feature_maps_figure(title: str, classifier: Classifier, image: np.ndarray, a
     return figure
 
 
+@own_settings()
 def decision_figure(
     title: str,
     classifier: Classifier,
@@ -136,7 +146,7 @@ def decision_figure(
     classes: Sequence[str],
 ) -> Figure:
     """Examples of two features, and the line between the two classes after each epoch, the last one bold."""
-    figure, axis = plt.subplots(figsize=(7, 6), layout="constrained")
+    figure, axis = subplots(figsize=(7, 6), layout="constrained")
     for index, (name, marker) in enumerate(zip(classes, "os", strict=True)):
         points = test.inputs[test.labels == index]
         axis.scatter(
@@ -147,7 +157,7 @@ def decision_figure(
     (left, bottom), (right, top) = low - margin, high + margin
     x, y = np.linspace(left, right, GRID), np.linspace(bottom, top, GRID)
     # From pale to dark; the palest greys would not be seen.
-    colors = plt.get_cmap("Greys")(np.linspace(0.25, 1, max(2, len(snapshots))))
+    colors = colormaps["Greys"](np.linspace(0.25, 1, max(2, len(snapshots))))
     differences = decisions(classifier, list(snapshots.values()), x, y)
     for index, difference in enumerate(differences):
         last = index == len(differences) - 1

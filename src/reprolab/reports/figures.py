@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
+from reprolab.evaluation.canvas import Figure, Line2D, as_written, own_settings, subplots
 from reprolab.evaluation.figures import SCORES, Curves, are_few, draw_curves, seeds_in_title
 from reprolab.reports.record import ComparisonRow
 
 
+@own_settings()
 def comparison_figure(title: str, rows: Sequence[ComparisonRow]) -> Figure:
     """Accuracy of each experiment with its 95 % interval, beside the published figure."""
-    figure, axis = plt.subplots(figsize=(8, 1.6 + 0.45 * len(rows)), layout="constrained")
+    figure, axis = subplots(figsize=(8, 1.6 + 0.45 * len(rows)), layout="constrained")
     for position, row in enumerate(rows):
         if row.accuracy is not None and row.low is not None and row.high is not None:
             reach = [[row.accuracy - row.low], [row.high - row.accuracy]]
@@ -23,7 +21,7 @@ def comparison_figure(title: str, rows: Sequence[ComparisonRow]) -> Figure:
     axis.set_yticks(range(len(rows)), names)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     stand_ins = dict.fromkeys(row.provenance for row in rows if row.stand_in)
-    axis.set(title=title, xlabel="test accuracy" + "".join(f"   († on a {name})" for name in stand_ins))
+    axis.set(title=as_written(title), xlabel="test accuracy" + "".join(f"   († on a {name})" for name in stand_ins))
     axis.errorbar([], [], xerr=[], fmt="o", color="tab:blue", capsize=4, label="measured, 95 % interval")
     if any(row.published_accuracy is not None for row in rows):
         axis.plot([], [], "D", color="tab:red", fillstyle="none", label="published")
@@ -32,13 +30,14 @@ def comparison_figure(title: str, rows: Sequence[ComparisonRow]) -> Figure:
     return figure
 
 
+@own_settings()
 def learning_figure(title: str, experiments: Mapping[str, Curves | None]) -> Figure:
     """A column for each experiment, a row for each score with one scale; None stands for an experiment not run."""
     run = [curves for curves in experiments.values() if curves]
     scores = ("loss", "macro_f1", "accuracy")
     size = (max(6, 1 + 2.8 * len(experiments)), 7.5)
-    figure, axes = plt.subplots(3, len(experiments), figsize=size, sharey="row", squeeze=False, layout="constrained")
-    figure.suptitle(title + seeds_in_title(run))
+    figure, axes = subplots(3, len(experiments), figsize=size, sharey="row", squeeze=False, layout="constrained")
+    figure.suptitle(as_written(title) + seeds_in_title(run))
     marker = "o" if all(are_few(curves) for curves in run) else ""
     parts: dict[str, Line2D] = {}
     for column, (name, curves) in zip(axes.T, experiments.items(), strict=True):
