@@ -154,7 +154,7 @@ def test_damaged_wine_is_refused_when_fetched_and_when_read(
     whole = small_wine.read_text(encoding="utf-8")
     assert change(whole) != whole
     small_wine.write_text(change(whole), encoding="utf-8")
-    with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Repair or replace it where it came from"):
+    with pytest.raises(InputError, match=rf"wine/{wine.FILE} .*{expected}"):
         wine.fetch(target)
     (target / wine.FILE).write_text(change(whole))
     with pytest.raises(InputError, match=rf"{wine.FILE} .*{expected}.*Run `dvc repro -f download@target`"):

@@ -3,17 +3,17 @@
 import gzip
 import hashlib
 import io
+import os
 import pickle
 import struct
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from torchvision.datasets import CIFAR10
 
 from reprolab.core.errors import InputError
 from reprolab.data.fetch import SourceData
@@ -86,13 +86,13 @@ def test_damaged_mnist_download_is_refused_by_name_and_leaves_nothing(
     content = mnist_files[path.stem]
     altered = gzip.compress(content[:-1] + bytes([content[-1] ^ 1]))
     path.write_bytes(altered if why == "damaged or altered" else path.read_bytes()[:-100])
-    with pytest.raises(InputError, match=rf"^{path.name} is {why}"):
+    with pytest.raises(InputError, match=rf"^mnist/{path.name} cannot be had:\n  {path} is {why}"):
         mnist.fetch(target)
     source = "{source: {name: mnist}, split: {validation: 1, seed: 0}}"
     (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\ncomparisons: {{}}\n")
     assert run_stage("download", "mnist", "data/raw/mnist") == 1
     reported = capsys.readouterr().err
-    assert reported.startswith(f"error: {path.name} is {why}")
+    assert f"{path} is {why}" in reported
     assert "Traceback" not in reported
     assert list((tmp_path / "data" / "raw").iterdir()) == []
 
@@ -142,6 +142,28 @@ def test_cifar10_archive_that_lacks_images_is_refused(target: Path, stand_in: No
         cifar10.load(target)
 
 
+PicklerInPython: Any = pickle._Pickler
+
+
+class Python2Pickler(PicklerInPython):  # type: ignore[misc]
+    """Text is bytes in its pickles, as in the official archive, which Python 2 wrote."""
+
+    dispatch: ClassVar[dict[type, Any]] = dict(PicklerInPython.dispatch)
+
+    def save_bytes(self, content: bytes) -> None:
+        self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
+        self.memoize(content)
+
+    dispatch[bytes] = save_bytes
+    dispatch[str] = lambda self, text: self.save_bytes(text.encode("latin1"))
+
+
+def python2_pickle(content: object) -> bytes:
+    buffer = io.BytesIO()
+    Python2Pickler(buffer, protocol=2).dump(content)
+    return buffer.getvalue().replace(b"numpy._core.", b"numpy.core.")
+
+
 def test_official_cifar10_is_preferred_and_keeps_its_order(
     target: Path, mirror: Path, stand_in: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,14 +172,10 @@ def test_official_cifar10_is_preferred_and_keeps_its_order(
     labels = [[(label + batch) % 10 for label in range(10)] for batch in range(6)]
     names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     files = {
-        name: pickle.dumps({"batch_label": name, "data": rows, "labels": values}, protocol=2)
+        name: python2_pickle({"batch_label": name, "data": rows, "labels": values})
         for name, rows, values in zip(names, pixels, labels, strict=True)
     }
-    files["batches.meta"] = pickle.dumps({"label_names": list(cifar10.CLASSES)}, protocol=2)
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5[name]] for name in names[:5]])
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
+    files["batches.meta"] = python2_pickle({"label_names": list(cifar10.CLASSES)})
     archive = archive_of({f"cifar-10-batches-py/{name}": content for name, content in files.items()}, "w:gz")
     put(mirror / "cifar10" / cifar10.OFFICIAL, archive)
     monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, hashlib.sha256(archive).hexdigest())
@@ -171,10 +189,86 @@ def test_official_cifar10_is_preferred_and_keeps_its_order(
     assert data.test_labels.tolist() == labels[5]
 
 
+class Calls:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (os.mkdir, ("made-by-a-pickle",))
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        (
+            {"cifar-10-batches-py/test_batch": pickle.dumps({"data": Calls()}, protocol=2)},
+            "calls posix.mkdir, which no",
+        ),
+        ({"test_batch": b"cbuiltins\neval\n(S'1'\ntR."}, "calls builtins.eval, which no data does"),
+        ({"test_batch": b"no pickle"}, "no pickle of plain data"),
+        ({"test_batch": bytes(4 * 10**7 + 1)}, "has 40,000,001 bytes, more than 40,000,000"),
+        ({f"{number}": bytes(39 * 10**6) for number in range(11)}, "unpacks to more than 400,000,000 bytes"),
+        ({"test_batch": pickle.dumps([1])}, "cannot be read"),
+        ({}, "cannot be read"),
+    ],
+    ids=["call", "eval", "no pickle", "large member", "bomb", "no batch", "empty"],
+)
+def test_an_archive_that_is_not_data_does_nothing_and_takes_no_more_than_its_limit(
+    members: dict[str, bytes], why: str, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_of(members, "w:gz")
+    monkeypatch.chdir(target)
+    put(target / cifar10.OFFICIAL, archive)
+    with pytest.raises(InputError, match="is damaged or altered: its content has the SHA-256"):
+        cifar10.load(target)
+    # Even if its checksum were the right one.
+    monkeypatch.setitem(cifar10.SHA256, cifar10.OFFICIAL, hashlib.sha256(archive).hexdigest())
+    with pytest.raises(InputError, match=why):
+        cifar10.load(target)
+    assert [path.name for path in target.iterdir()] == [cifar10.OFFICIAL]
+
+
+def test_links_and_paths_of_an_archive_reach_nothing(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as tar:
+        for name, kind, link in (
+            ("../outside.jpg", tarfile.SYMTYPE, "/etc/passwd"),
+            ("train/cat/0000.jpg", tarfile.LNKTYPE, "/etc/passwd"),
+            ("/absolute.jpg", tarfile.CHRTYPE, ""),
+        ):
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = kind, link
+            tar.addfile(header)
+    put(target / cifar10.STAND_IN, buffer.getvalue())
+    monkeypatch.setitem(cifar10.SHA256, cifar10.STAND_IN, hashlib.sha256(buffer.getvalue()).hexdigest())
+    with pytest.raises(InputError, match="cannot be read"):
+        cifar10.load(target)
+    assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "format_", "why"),
+    [
+        ("train/cat/0000.jpg", (4000, 4000), "JPEG", "has 4000×4000 pixels"),
+        ("train/cat/0000.jpg", (32, 32), "BMP", "cannot identify image file"),
+        ("train/fish/0000.jpg", (32, 32), "JPEG", "ValueError"),
+        ("0000.jpg", (32, 32), "JPEG", "ValueError"),
+        ("other/cat/0000.jpg", (32, 32), "JPEG", "KeyError"),
+    ],
+)
+def test_a_stand_in_of_other_images_is_refused(
+    name: str, size: tuple[int, int], format_: str, why: str, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, format_)
+    archive = archive_of({name: buffer.getvalue()[: cifar10.MOST_OF_IMAGE]}, "w:xz")
+    put(target / cifar10.STAND_IN, archive)
+    monkeypatch.setitem(cifar10.SHA256, cifar10.STAND_IN, hashlib.sha256(archive).hexdigest())
+    with pytest.raises(InputError, match=rf"cannot be read \(.*{why}"):
+        cifar10.load(target)
+
+
 @pytest.mark.parametrize("name", [cifar10.OFFICIAL, cifar10.STAND_IN])
 def test_altered_cifar10_download_is_refused(name: str, target: Path, mirror: Path) -> None:
     put(mirror / "cifar10" / name, b"another archive")
-    with pytest.raises(InputError, match=rf"^{name} is damaged or altered"):
+    with pytest.raises(InputError, match=rf"cifar10/{name} is damaged or altered"):
         cifar10.fetch(target)
 
 

@@ -6,6 +6,6 @@ from typing import Never
 from tqdm import tqdm
 
 
-def progress_bar(what: str, total: int, unit: str) -> "tqdm[Never]":
+def progress_bar(what: str, total: int | None, unit: str) -> "tqdm[Never]":
     """A bar for `total` units of work that is wiped when it closes; call its `update(n)`."""
     return tqdm(desc=what, total=total, unit=f" {unit}", unit_scale=True, leave=False, disable=not sys.stderr.isatty())

@@ -1,26 +1,33 @@
 """A data set as published: its files, from `REPROLAB_MIRROR` or the official addresses, and what they hold."""
 
+import gzip
 import hashlib
 import os
-import shutil
-import socket
+import sys
+import urllib.request
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.request import Request
 
 import numpy as np
 
 from reprolab.core.config import Source
 from reprolab.core.errors import InputError
-from reprolab.core.files import atomic_file
+from reprolab.core.files import atomic_file, file_hash
 from reprolab.core.layout import repository_root
+from reprolab.core.progress import progress_bar
 
 MIRROR_VARIABLE = "REPROLAB_MIRROR"
 TIMEOUT_SECONDS = 30
+BLOCK = 2**20  # bytes
+MOST_OF_ARRAYS = 2**24  # bytes of a bundled data set
 
 
 @dataclass(frozen=True)
@@ -50,87 +57,164 @@ def load_source(source: Source, folder: Path, where: str = "source") -> SourceDa
     return data
 
 
-def fetch_file(dataset: str, names: Mapping[str, Sequence[str]], folder: Path) -> Path:
-    """Put one of several equivalent files, given with their official URLs, into `folder`.
+def fetch_file(
+    dataset: str,
+    names: Mapping[str, Sequence[str]],
+    folder: Path,
+    verify: Callable[[Path, str], object],
+    most: int,
+) -> Path:
+    """Put one of several equivalent files, given with their official addresses, into `folder`.
 
-    The mirror holds them as `<dataset>/<name>`. Raises `InputError` when none can be had.
+    The mirror holds them as `<dataset>/<name>` and is asked first; each address is tried until one gives a file of at
+    most so many bytes that `verify(path, address)` does not refuse by an `InputError` that begins with the address.
+    Raises `InputError`, with the outcome of every address, when none does.
     """
-    tried = []
+    places: list[tuple[str, str]] = []
+    failed: list[str] = []
+    absent: list[str] = []
     if mirror := os.environ.get(MIRROR_VARIABLE):
-        for name in names:
-            if fetch_from_mirror(mirror, f"{dataset}/{name}", folder / name):
-                return folder / name
-        tried.append(f"{MIRROR_VARIABLE} ({mirror}): not there")
-    for name, urls in names.items():
-        for url in urls:
-            try:
-                _download(url, folder / name)
-                return folder / name
-            except OSError as error:
-                tried.append(f"{url}: {error}")
+        if _is_address(mirror):
+            places += [(name, f"{mirror.rstrip('/')}/{dataset}/{name}") for name in names]
+        elif (repository_root() / mirror).is_dir():
+            places += [(name, str(repository_root() / mirror / dataset / name)) for name in names]
+        else:
+            failed.append(f"{MIRROR_VARIABLE}: {mirror} is no folder and no http(s) address")
+    places += [(name, address) for name, addresses in names.items() for address in addresses]
+    for name, address in places:
+        try:
+            with atomic_file(folder / name) as partial:
+                _take(address, partial, most)
+                _refuse_page(partial, address)
+                verify(partial, address)
+        except InputError as error:
+            failed.append(str(error))
+        except (OSError, HTTPException, ValueError) as error:
+            (absent if _is_absent(error) else failed).append(f"{address}: {_reason(error)}")
+        else:
+            for outcome in failed:
+                print(f"note: {outcome}; {name} is from {address}", file=sys.stderr)
+            return folder / name
     wanted = " or ".join(f"{dataset}/{name}" for name in names)
-    attempts = "".join(f"\n  {attempt}" for attempt in tried)
+    outcomes = [*failed, *absent] or [f"{MIRROR_VARIABLE} is not set"]
     raise InputError(
-        f"{wanted} cannot be had:{attempts}\n"
-        f"Connect to the internet, or set {MIRROR_VARIABLE} to a folder or URL that holds {wanted}"
+        "\n  ".join([f"{wanted} cannot be had:", *outcomes])
+        + f"\nConnect to the internet, or set {MIRROR_VARIABLE} to a folder or URL that holds {wanted}, undamaged"
     )
 
 
-def fetch_from_mirror(mirror: str, name: str, target: Path) -> bool:
-    """Copy `name` from the mirror, a folder or a URL, to `target`; False when the mirror lacks it."""
-    if mirror.startswith(("http://", "https://")):
-        try:
-            _download(f"{mirror.rstrip('/')}/{name}", target)
-            return True
-        except OSError as error:
-            if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
-                return False
-            raise InputError(f"{MIRROR_VARIABLE}: {mirror}/{name}: {error}. Unset it, or repair the mirror") from None
-    folder = repository_root() / mirror
-    if not folder.is_dir():
-        raise InputError(f"{MIRROR_VARIABLE}: {mirror} is no folder. Unset it, or set it to a folder or an http(s) URL")
-    source = folder / name
-    if not source.is_file():
-        return False
-    with atomic_file(target) as partial:
-        shutil.copyfile(source, partial)
-    return True
+def _is_address(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
+def _is_absent(error: Exception) -> bool:
+    """A mirror need not have every file."""
+    return isinstance(error, FileNotFoundError) or (isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND)
+
+
+def _take(address: str, target: Path, most: int) -> None:
+    """Copy a file, or download it. Raises what files, sockets and addresses raise, and `InputError` when it is too
+    large."""
+    if not _is_address(address):
+        with Path(address).open("rb") as source, target.open("wb") as file:
+            _copy(source, file, address, most)
+        return
+    request = Request(address, headers={"User-Agent": "reprolab"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as source, target.open("wb") as file:
+        expected = int(source.headers.get("Content-Length") or 0)
+        with progress_bar(target.name, expected or None, "B") as bar:
+            size = _copy(source, file, address, most, bar.update)
+    if size < expected:
+        raise InputError(f"{address} ended after {size:,} of {expected:,} bytes")
+
+
+def _copy(
+    source: IO[bytes], target: IO[bytes], address: str, most: int, on_bytes: Callable[[int], object] = lambda n: None
+) -> int:
+    size = 0
+    while block := source.read(BLOCK):
+        size += len(block)
+        if size > most:
+            raise InputError(f"{address} has more than {most:,} bytes, which is not the file that it should be")
+        target.write(block)
+        on_bytes(len(block))
+    return size
+
+
+def _refuse_page(path: Path, address: str) -> None:
+    """What a network that asks for a login, or a page about an error, gives in place of any file."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise InputError(f"{address} is a web page, not the file")
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case HTTPError():
+            return f"HTTP status {error.code}, {error.reason}"
+        case URLError():
+            return str(error.reason)
+        case FileNotFoundError() | NotADirectoryError():
+            return "not there"
+        case OSError(strerror=str(text)):
+            return text
+        case _:
+            return f"{type(error).__name__}: {error}"
+
+
+def gunzip(path: Path, where: str, most: int) -> bytes:
+    """The content of a gzip file, at most so many bytes. Raises `InputError`, which begins with `where`."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{where} is truncated or damaged ({error}), expected a gzip file") from None
+    if len(content) > most:
+        raise InputError(f"{where} is damaged or altered: it unpacks to more than {most:,} bytes")
+    return content
 
 
 def read_arrays(path: Path, names: Sequence[str], advice: str) -> list[np.ndarray]:
     """Arrays of an npz file by name. Raises `InputError` when it cannot be read."""
     try:
+        verify_unpacked_size(path, MOST_OF_ARRAYS)
         with np.load(path) as arrays:
             return [arrays[name] for name in names]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}). {advice}") from None
 
 
-def verify_checksum(path: Path, content: bytes, sha256: str, advice: str) -> None:
-    """Raises `InputError` when `content`, which was read from `path`, does not have this SHA-256."""
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise InputError(
-            f"{path} is damaged or altered: its content has the SHA-256 {found}, expected {sha256}. {advice}"
-        )
+def verify_unpacked_size(path: Path, most: int) -> None:
+    """Raises ValueError when the members of a zip file unpack to more than so many bytes."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > most:
+        raise ValueError(f"it unpacks to {size:,} bytes, more than {most:,}")
 
 
-def verify_numbers(path: Path, what: str, found: Sequence[int], expected: Sequence[int], advice: str) -> None:
-    """Raises `InputError` when a shape or counts found in `path` are not the expected ones."""
+def verify_checksum(where: Path | str, content: bytes, sha256: str, advice: str = "") -> None:
+    """Raises `InputError` when `content`, which was read from there, does not have this SHA-256."""
+    _verify_digest(where, hashlib.sha256(content).hexdigest(), sha256, advice)
+
+
+def verify_file(path: Path, where: Path | str, sha256: str, advice: str = "") -> None:
+    """As `verify_checksum`, of a file as it is, without reading it into memory."""
+    if not path.is_file():
+        raise InputError(f"{where} is missing. {advice}".rstrip())
+    _verify_digest(where, file_hash(path), sha256, advice)
+
+
+def _verify_digest(where: Path | str, found: str, expected: str, advice: str) -> None:
+    if found != expected:
+        text = f"{where} is damaged or altered: its content has the SHA-256 {found}, expected {expected}. {advice}"
+        raise InputError(text.rstrip(" ."))
+
+
+def verify_numbers(
+    where: Path | str, what: str, found: Sequence[int], expected: Sequence[int], advice: str = ""
+) -> None:
+    """Raises `InputError` when a shape or counts found there are not the expected ones."""
     if tuple(found) != tuple(expected):
-        raise InputError(f"{path} is damaged or altered: {what} {tuple(found)}, expected {tuple(expected)}. {advice}")
-
-
-def _download(url: str, target: Path) -> None:
-    """Raises `OSError`, whatever goes wrong on the way."""
-    from torchvision.datasets.utils import download_url
-
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SECONDS)
-    try:
-        with atomic_file(target) as partial:
-            download_url(url, partial.parent, partial.name)
-    except (HTTPException, ValueError, RuntimeError) as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
-    finally:
-        socket.setdefaulttimeout(previous)
+        text = f"{where} is damaged or altered: {what} {tuple(found)}, expected {tuple(expected)}. {advice}"
+        raise InputError(text.rstrip(" ."))

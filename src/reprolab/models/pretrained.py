@@ -3,8 +3,10 @@
 All but the head is taken over; the head is new, since its classes are.
 """
 
-import hashlib
+import pickle
+import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -12,13 +14,16 @@ import torch
 
 from reprolab.core.config import IMAGENET, RANDOM, Experiment
 from reprolab.core.errors import InputError
+from reprolab.core.files import file_hash
 from reprolab.core.layout import MODEL
-from reprolab.data.fetch import MIRROR_VARIABLE, fetch_file
+from reprolab.data.fetch import MIRROR_VARIABLE, fetch_file, verify_unpacked_size
 from reprolab.data.streams import stream
 from reprolab.models.build import imagenet_weights
 from reprolab.models.classifier import Classifier, Weights
 from reprolab.models.folder import ModelInfo, load_weights
 from reprolab.models.layers import head_of
+
+MOST_BYTES = 10**9  # of a file of weights
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,12 @@ def _from_imagenet(experiment: Experiment) -> PretrainedWeights:
     name = entry.url.rsplit("/", 1)[1]
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     path = cache / name
-    fetched = not path.is_file()
-    if fetched:
+    verify = partial(_verify, name)
+    if path.is_file():
+        verify(path, f"{path} (remove it and run this again)")
+    else:
         try:
-            fetch_file("imagenet", {name: [entry.url]}, cache)
+            fetch_file("imagenet", {name: [entry.url]}, cache, verify, MOST_BYTES)
         except InputError as error:
             raise InputError(
                 f"init_from: the ImageNet weights {name} are neither in {cache} nor to be fetched.\n{error}.\n"
@@ -88,22 +95,20 @@ def _from_imagenet(experiment: Experiment) -> PretrainedWeights:
                 "runs without it (`dvc repro --keep-going`)"
             ) from None
     try:
-        _verify(path)
-    except InputError:
-        if fetched:
-            path.unlink()
-        raise
-    weights: Weights = torch.load(path, map_location="cpu", weights_only=True)
+        weights: Weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError) as error:
+        raise InputError(f"{path} holds no weights ({error}): remove it and run this again") from None
     return PretrainedWeights(f"ImageNet ({name})", weights)
 
 
-def _verify(path: Path) -> None:
+def _verify(name: str, path: Path, where: str) -> None:
     """torchvision's file names end with the first digits of the content's SHA-256."""
-    expected = path.stem.rsplit("-", 1)[1]
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = Path(name).stem.rsplit("-", 1)[1]
+    found = file_hash(path)
     if not found.startswith(expected):
-        raise InputError(
-            f"{path} is damaged: its SHA-256 is {found}, expected {expected}…. Remove every copy of it, also in the "
-            f"folder imagenet of {MIRROR_VARIABLE}, and run this again"
-        )
+        raise InputError(f"{where} is damaged or altered: its SHA-256 is {found}, expected {expected}…")
+    if zipfile.is_zipfile(path):
+        try:
+            verify_unpacked_size(path, MOST_BYTES)
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{where} is damaged or altered: {error}") from None

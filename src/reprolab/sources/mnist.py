@@ -4,14 +4,14 @@ The files are stored decompressed and verified by the SHA-256 of their content, 
 compressed the same content anew.
 """
 
-import gzip
-import zlib
+from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from reprolab.core.errors import InputError
-from reprolab.data.fetch import SourceData, fetch_file, verify_checksum, verify_numbers
+from reprolab.data.fetch import SourceData, fetch_file, gunzip, verify_checksum, verify_numbers
 
 CONTENT_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -26,16 +26,26 @@ COUNTS, SHAPE = {"train": 60_000, "t10k": 10_000}, (1, 28, 28)
 def fetch(folder: Path) -> None:
     from torchvision.datasets import MNIST
 
-    advice = "Repair or replace it where it came from, then run `dvc repro` again"
-    for name, sha256 in CONTENT_SHA256.items():
-        archive = fetch_file("mnist", {f"{name}.gz": [f"{url}{name}.gz" for url in MNIST.mirrors]}, folder)
-        try:
-            content = gzip.decompress(archive.read_bytes())
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{name}.gz is truncated or damaged ({error}), expected a gzip file. {advice}") from None
-        verify_checksum(Path(f"{name}.gz"), content, sha256, advice)
-        (folder / name).write_bytes(content)
+    for name in CONTENT_SHA256:
+        addresses = [f"{url}{name}.gz" for url in MNIST.mirrors]
+        archive = fetch_file(
+            "mnist", {f"{name}.gz": addresses}, folder, partial(_unpacked, name), 2 * _size(name) + 1000
+        )
+        (folder / name).write_bytes(_unpacked(name, archive, archive.name))
         archive.unlink()
+
+
+def _unpacked(name: str, archive: Path, where: str) -> bytes:
+    content = gunzip(archive, where, _size(name))
+    verify_checksum(where, content, CONTENT_SHA256[name])
+    return content
+
+
+def _size(name: str) -> int:
+    """Bytes of an IDX file."""
+    part, kind, *_ = name.split("-")
+    count = COUNTS[part]
+    return IMAGES_HEADER + count * prod(SHAPE) if kind == "images" else LABELS_HEADER + count
 
 
 def load(folder: Path) -> SourceData:

@@ -16,6 +16,7 @@ FILE = "winequality-red.csv"
 URL = f"https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/{FILE}"
 CLASSES = ("quality below 6", "quality 6 or more")
 SHAPE = (1599, 12)
+MOST_BYTES = 2**20
 ALCOHOL, QUALITY = 10, 11
 # Of the values in float64: the official file has semicolons and six alcohols like 9.56666666666667, where a mirror's
 # file may have commas and 9.5667.
@@ -23,8 +24,7 @@ SHA256 = "6096b5c42029b0846495247123c205daa1f67e8f5b8db3d7519cfb4307ed5b3d"
 
 
 def fetch(folder: Path) -> None:
-    path = fetch_file("wine", {FILE: [URL]}, folder)
-    _read(path, "Repair or replace it where it came from, then run `dvc repro` again")
+    fetch_file("wine", {FILE: [URL]}, folder, lambda path, address: _read(path, "", address), MOST_BYTES)
 
 
 def load(folder: Path) -> SourceData:
@@ -33,16 +33,17 @@ def load(folder: Path) -> SourceData:
     return SourceData(values[:, :QUALITY].astype(np.float32), labels, None, None, CLASSES, "official")
 
 
-def _read(path: Path, advice: str) -> np.ndarray:
-    """The table (1599, 12) in float64, alcohol to four digits."""
+def _read(path: Path, advice: str, where: str = "") -> np.ndarray:
+    """The table (1599, 12) in float64, alcohol to four digits. Errors name `where` the file is from, else its path."""
+    where = where or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         delimiter = ";" if ";" in text.partition("\n")[0] else ","
         rows = list(csv.reader(text.splitlines(), delimiter=delimiter))[1:]
         values = np.array(rows, dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a table of numbers ({error}). {advice}") from None
-    verify_numbers(path, "a table of shape", values.shape, SHAPE, advice)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{where} cannot be read as a table of numbers ({error}). {advice}".rstrip(" .")) from None
+    verify_numbers(where, "a table of shape", values.shape, SHAPE, advice)
     values[:, ALCOHOL] = values[:, ALCOHOL].round(4)
-    verify_checksum(path, values.tobytes(), SHA256, advice)
+    verify_checksum(where, values.tobytes(), SHA256, advice)
     return values
