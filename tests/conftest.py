@@ -73,6 +73,16 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.fixture
+def any_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SGD takes rates beyond its bounds, since a few steps within them hardly ruin a network."""
+
+    def build(parameters: Any, *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> torch.optim.SGD:
+        return torch.optim.SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay)
+
+    monkeypatch.setattr("reprolab.training.optimizers.sgd.build", build)
+
+
 # Where data come from
 
 

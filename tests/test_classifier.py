@@ -56,6 +56,11 @@ def test_a_grey_channel_is_repeated_and_each_copy_normalised_for_itself() -> Non
         ((2, 8, 8), {"channels": 3}, r"input\.channels: the images of 'noise' have 2 channels; remove this key"),
         ((2,), {"size": 8}, r"input\.size: 'noise' holds features, not images; remove this key"),
         ((2,), {"flip": True}, r"input\.flip: 'noise' holds features, not images; remove this key"),
+        (
+            (1, 8, 6),
+            {"crop_padding": 4},
+            r"input\.crop_padding: found 4, more than half a side .* have 8×6 pixels",
+        ),
         ((2,), {"crop_padding": 1}, r"input\.crop_padding: 'noise' holds features, not images; remove this key"),
         ((2,), {"channels": 3}, r"input\.channels: 'noise' holds features, not images; remove this key"),
     ],

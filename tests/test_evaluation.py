@@ -14,6 +14,7 @@ from reprolab.data.parts import SplitInfo, load_part
 from reprolab.evaluation.evaluate import Evaluation, evaluate
 from reprolab.evaluation.record import ClassRow, ConfusionRow, Costs, EvaluationRecord, LayerRow
 from reprolab.models.classifier import predict
+from reprolab.models.folder import save_weights
 from reprolab.training.record import Scores
 from reprolab.training.scores import score_logits
 from tests.factories import REPOSITORY, make_experiment, make_model_info, save_untrained
@@ -37,6 +38,16 @@ def evaluation() -> Evaluation:
         classifiers={},
         logits=torch.empty(5, 2),
     )
+
+
+@pytest.mark.parametrize("weight", [float("nan"), 1e38])
+def test_answers_that_are_not_finite_are_refused(weight: float, split_folder: Path, tmp_path: Path) -> None:
+    info = make_model_info()
+    (classifier,) = save_untrained(tmp_path / "model", info).values()
+    weights = {name: torch.full_like(value, weight) for name, value in classifier.state_dict().items()}
+    save_weights(tmp_path / "model", 0, weights | {"mean": torch.tensor([0.5]).view(1, 1, 1, 1)})
+    with pytest.raises(InputError, match=r"^experiments.small: the answers of seed 0 on the test part are not finite"):
+        evaluate(tmp_path / "model", load_part(split_folder, "test"), CPU)
 
 
 def test_class_rows_score_each_class_over_all_seeds(evaluation: Evaluation) -> None:

@@ -83,7 +83,7 @@ def test_a_class_without_examples_has_its_logit() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_weights_that_are_not_finite_reach_the_training_which_reports_them() -> None:
+def test_weights_that_are_not_finite_reach_the_training_which_reports_them(any_learning_rate: None) -> None:
     network, (inputs, labels) = build([5], 3), examples(3)
     assert isinstance(network, FitsItself)
     network.fit_epoch(inputs, labels, training({"name": "sgd", "lr": 1e200}), seed=0)

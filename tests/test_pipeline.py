@@ -54,7 +54,7 @@ EVALUATIONS = {"evaluate@digits-mlp", "evaluate@digits-lenet5"}
         ("src/reprolab/tracking/runs.py", "SECONDS = 1.0", "SECONDS = 2.0", NOTHING),
         ("src/reprolab/cli/check.py", "no error found", "no error", NOTHING),
         ("src/reprolab/architectures/alexnet32.py", "dropout: float = 0.5", "dropout: float = 0.4", NOTHING),
-        ("src/reprolab/core/config.py", "crop_padding: NotNegative = 0", "crop_padding: NotNegative = 1",
+        ("src/reprolab/core/config.py", "crop_padding: Margin = 0", "crop_padding: Margin = 1",
          ALL_STAGES - {"download@digits"}),
         # Which optimizer or schedule an experiment uses is not in its dependencies: each could be.
         ("src/reprolab/training/optimizers/adam.py", "= 0.0", "= 0.1", TRAININGS),

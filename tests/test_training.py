@@ -134,14 +134,18 @@ def test_the_scores_of_an_epoch_count_every_example_once(split_folder: Path, tmp
     assert asdict(fitted.epochs[0].train) == pytest.approx(asdict(again))
 
 
-def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(split_folder: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(
+    split_folder: Path, tmp_path: Path, any_learning_rate: None
+) -> None:
     settings = experiment(optimizer={"name": "sgd", "lr": 1e30}, schedule=CONSTANT)
     with pytest.raises(DivergenceError, match=r"epoch 1, step \d, with the learning rate 1e\+30: lower"):
         run(split_folder, settings, tmp_path / "run.pt")
     assert not (tmp_path / "run.pt").exists()
 
 
-def test_weights_that_the_last_step_ruins_are_not_saved(split_folder: Path, tmp_path: Path) -> None:
+def test_weights_that_the_last_step_ruins_are_not_saved(
+    split_folder: Path, tmp_path: Path, any_learning_rate: None
+) -> None:
     settings = experiment(
         epochs=1,
         batch_size=100,
@@ -184,7 +188,7 @@ def test_a_network_that_a_library_fits_learns_and_starts_anew(tmp_path: Path) ->
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_weights_that_a_library_ruins_stop_the_training(tmp_path: Path) -> None:
+def test_weights_that_a_library_ruins_stop_the_training(tmp_path: Path, any_learning_rate: None) -> None:
     settings = make_experiment(
         {"optimizer": {"name": "sgd", "lr": 1e200}}, model={"name": "mlp_classifier", "hidden": [4]}
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from torch import nn
 
+from reprolab.core.bounds import Margin, Share, Width
 from reprolab.models.layers import require_pixels
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 CHANNELS = [64, 192, 384, 256, 256]
 PADDING = 2
 
-Channels = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=5, max_length=5)]
-Padding = Annotated[int, Field(ge=0)]
+Channels = Annotated[list[Width], Field(min_length=5, max_length=5)]
 
 
 def build(
@@ -28,8 +28,8 @@ def build(
     classes: int,
     *,
     channels: Channels = CHANNELS,
-    padding: Padding = PADDING,
-    dropout: float = 0.5,
+    padding: Margin = PADDING,
+    dropout: Share = 0.5,
 ) -> nn.Module:
     """61,100,840 parameters for three channels and 1,000 classes. `padding` is that of the first convolution."""
     require_pixels(shape, 67 - 2 * padding, "alexnet")

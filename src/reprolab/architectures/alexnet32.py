@@ -6,10 +6,11 @@ On CIFAR-10: 83 % after 20 epochs with crops and flips.
 
 from torch import nn
 
+from reprolab.core.bounds import Share
 from reprolab.models.layers import require_pixels
 
 
-def build(shape: tuple[int, int, int], classes: int, *, dropout: float = 0.5) -> nn.Module:
+def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.5) -> nn.Module:
     """14,859,082 parameters for three channels and ten classes; images of 8×8 pixels or more."""
     require_pixels(shape, 8, "alexnet32")
     channels, *sides = shape

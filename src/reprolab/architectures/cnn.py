@@ -5,10 +5,11 @@ The sheet trains it on MNIST and gives no figure.
 
 from torch import nn
 
+from reprolab.core.bounds import Share
 from reprolab.models.layers import require_pixels
 
 
-def build(shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> nn.Module:
+def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.2) -> nn.Module:
     """28,938 parameters for one 28×28 channel and ten classes; images of 4×4 pixels or more."""
     channels, height, width = shape
     require_pixels(shape, 4, "cnn")

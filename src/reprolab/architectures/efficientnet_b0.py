@@ -6,10 +6,11 @@ MobileNetV2's blocks with squeeze-and-excitation. On images below 64 pixels the 
 
 from torch import nn
 
+from reprolab.core.bounds import Share
 from reprolab.models.layers import fit_first_layers, require_pixels
 
 
-def build(shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> nn.Module:
+def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.2) -> nn.Module:
     """5,288,548 parameters for three channels and 1,000 classes, at any size."""
     from torchvision.models import efficientnet_b0
 

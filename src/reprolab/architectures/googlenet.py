@@ -6,10 +6,11 @@ Nine inception blocks: convolutions of three sizes and a pooling side by side. I
 
 from torch import nn
 
+from reprolab.core.bounds import Share
 from reprolab.models.layers import fit_first_layers, require_pixels
 
 
-def build(shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> nn.Module:
+def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.2) -> nn.Module:
     """6,624,904 parameters for three channels of 64 pixels or more and 1,000 classes."""
     from torchvision.models import GoogLeNet
 

@@ -6,11 +6,11 @@ padding the map is 4×4. On MNIST: 98.5 % after 5 epochs with tanh and average p
 and max pooling after 10.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from torch import nn
 
+from reprolab.core.bounds import Margin
 from reprolab.models.layers import require_pixels
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
@@ -23,7 +23,7 @@ def build(
     *,
     activation: Literal["tanh", "relu"] = "tanh",
     pooling: Literal["average", "max"] = "average",
-    padding: Annotated[int, Field(ge=0)] = 0,
+    padding: Margin = 0,
 ) -> nn.Module:
     """61,706 parameters for one 32×32 channel (or 28×28 with `padding` 2), 44,426 for 28×28 without padding."""
     require_pixels(shape, 16 - 2 * padding, f"LeNet-5 with padding {padding}")

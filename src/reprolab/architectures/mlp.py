@@ -7,9 +7,11 @@ from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 from torch import nn
+
+from reprolab.core.bounds import Widths
 
 Activation = Literal["relu", "tanh"]
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -17,7 +19,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 def _check_activation(value: Any) -> Any:
     """In place of pydantic's check, which would report two errors, one for each member of the union."""
-    if not all(name in ACTIVATIONS for name in (value if isinstance(value, list) else [value])):
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) and name in ACTIVATIONS for name in names):
         raise PydanticCustomError("activation", "should be relu, tanh, or a list of these, one for each hidden layer")
     return value
 
@@ -26,7 +29,7 @@ def build(
     shape: tuple[int, ...],
     classes: int,
     *,
-    hidden: list[Annotated[int, Field(ge=1)]],
+    hidden: Widths,
     activation: Annotated[Activation | list[Activation], PlainValidator(_check_activation)] = "relu",
 ) -> nn.Module:
     """`hidden` lists the widths of the hidden layers; [512, 512] on 28×28 has 669,706 parameters."""

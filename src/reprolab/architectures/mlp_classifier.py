@@ -7,13 +7,13 @@ the number of examples in a batch.
 
 from itertools import pairwise
 from math import prod
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 
+from reprolab.core.bounds import Widths
 from reprolab.core.config import RANDOM, Experiment, Training
 
 
@@ -56,7 +56,7 @@ class MlpClassifier(nn.Module):
                 layer.bias.copy_(torch.from_numpy(biases))
 
 
-def build(shape: tuple[int, ...], classes: int, *, hidden: list[Annotated[int, Field(ge=1)]]) -> nn.Module:
+def build(shape: tuple[int, ...], classes: int, *, hidden: Widths) -> nn.Module:
     """`hidden` lists the widths of the hidden layers; [2, 2] on 11 features and two classes has 33 parameters."""
     return MlpClassifier(prod(shape), hidden, classes)
 

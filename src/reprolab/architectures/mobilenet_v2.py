@@ -6,10 +6,11 @@ so that 32×32 ends as 4×4. The paper has no figure for CIFAR-10.
 
 from torch import nn
 
+from reprolab.core.bounds import Share
 from reprolab.models.layers import fit_first_layers, require_pixels
 
 
-def build(shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> nn.Module:
+def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.2) -> nn.Module:
     """3,504,872 parameters for three channels and 1,000 classes, at any size."""
     from torchvision.models import mobilenet_v2
 

@@ -5,17 +5,15 @@ for CIFAR-10. On CIFAR-10 after 350 epochs with crops and flips: 93.0 % and 93.6
 """
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
 from torch import nn
 
+from reprolab.core.bounds import Share, Widths
 from reprolab.models.layers import Head, fit_first_layers, require_pixels
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
-
-Widths = list[Annotated[int, Field(ge=1)]]
 
 
 def build(
@@ -24,7 +22,7 @@ def build(
     *,
     depth: Literal[18, 50],
     head: Widths | None = None,
-    head_dropout: list[float] | None = None,
+    head_dropout: list[Share] | None = None,
 ) -> nn.Module:
     """Depth 18 has 11,173,962 parameters for three channels below 64 pixels and ten classes.
 

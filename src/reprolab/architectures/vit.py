@@ -7,23 +7,21 @@ data that near pixels belong together.
 """
 
 from math import sqrt
-from typing import Annotated
 
-from pydantic import Field
 from torch import nn
 
-Positive = Annotated[int, Field(ge=1)]
+from reprolab.core.bounds import Layers, Pixels, Share, Width
 
 
 def build(
     shape: tuple[int, int, int],
     classes: int,
     *,
-    patch: Positive = 4,
-    layers: Positive = 6,
-    heads: Positive = 4,
-    width: Positive = 192,
-    dropout: float = 0.1,
+    patch: Pixels = 4,
+    layers: Layers = 6,
+    heads: Width = 4,
+    width: Width = 192,
+    dropout: Share = 0.1,
 ) -> nn.Module:
     """2,693,578 parameters for three 32×32 channels and ten classes. `patch` is the side of a patch in pixels."""
     from torchvision.models import VisionTransformer

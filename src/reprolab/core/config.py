@@ -20,6 +20,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from reprolab.core.bounds import (
+    BatchSize,
+    Deviation,
+    Epochs,
+    Examples,
+    Margin,
+    Mean,
+    Pixels,
+    Positive,
+    Seed,
+    Seeds,
+    Size,
+)
 from reprolab.core.errors import InputError, choice
 from reprolab.core.files import read_yaml
 from reprolab.core.layout import COMPARISONS, COSTS, PARAMS
@@ -28,15 +41,11 @@ from reprolab.core.validation import Section, choice_error, complete_error, expl
 
 RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-Size = Annotated[float, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# A name is a file's name, with an ending and more around it.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 # strict=False lets a list of YAML become a tuple; what is inside stays strict.
-Means = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
-Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+Means = Annotated[tuple[Mean, ...], Field(min_length=1, strict=False)]
+Deviations = Annotated[tuple[Deviation, ...], Field(min_length=1, strict=False)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
 
 T = TypeVar("T")
@@ -69,7 +78,7 @@ class SplitConfig(Section):
 
     test: Size | None = None
     validation: Size
-    train: Positive | None = None
+    train: Examples | None = None
     balanced: bool = False
     seed: Seed
 
@@ -97,11 +106,11 @@ class Dataset(Section):
 class Input(Section):
     """How a stored example becomes the network's input. `channels` repeats a grey image's one channel."""
 
-    size: Positive | None = None
+    size: Pixels | None = None
     channels: Literal[3] | None = None
     mean: Means | None = None
     std: Deviations | None = None
-    crop_padding: NotNegative = 0
+    crop_padding: Margin = 0
     flip: bool = False
 
     @model_validator(mode="after")
@@ -115,8 +124,8 @@ class Input(Section):
 
 class Training(Section):
     data: Literal["train", "train+validation"] = "train"
-    epochs: Positive
-    batch_size: Positive
+    epochs: Epochs
+    batch_size: BatchSize
     optimizer: Optimizer
     schedule: Schedule = Schedule(name="constant")
     loss: Loss = Loss(name="cross_entropy")
@@ -175,6 +184,16 @@ class Comparison(Section):
     dataset: Name
     experiments: Names | None = None
     curves: bool = False
+
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, title: str | None) -> str | None:
+        # It becomes a word of a command line, a heading, and a line of a figure.
+        if title is not None and not (title == title.strip() and title.isprintable() and 0 < len(title) <= 100):
+            raise PydanticCustomError("title", "should be one line of 1 to 100 characters")
+        if title and title.startswith("-"):
+            raise PydanticCustomError("title", "should not begin with '-', as an option of a command does")
+        return title
 
     @field_validator("experiments")
     @classmethod

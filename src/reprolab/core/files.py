@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
 from reprolab.core.errors import InputError
@@ -144,8 +143,12 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(text)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run this from the repository's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from None
+    except InputError:
+        raise
+    except RecursionError:
+        raise InputError(f"{path} is nested too deeply for a file of parameters") from None
+    except Exception as error:  # what the parser says of its own, and what it dies of on a value that is none
+        raise InputError(f"{path} is not valid YAML: {str(error) or type(error).__name__}") from None
 
 
 def _missing(path: Path) -> InputError:

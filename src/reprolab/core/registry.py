@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import ConfigDict, ValidationError, create_model, field_validator
 
 from reprolab.core.errors import InputError, did_you_mean
-from reprolab.core.validation import Section, choice_error, requirement
+from reprolab.core.validation import Section, choice_error, found_and_required, key_path
 
 LIBRARY = Path(__file__).parents[1]
 
@@ -77,7 +77,7 @@ class Component(Section):
         what is wrong with them."""
         parameters = self._parameters()
         errors = [
-            f"{where}.{option}: unknown option of '{self.name}'{did_you_mean(option, parameters)}; "
+            f"{where}.{key_path([option])}: unknown option of '{self.name}'{did_you_mean(option, parameters)}; "
             f"allowed: {', '.join(parameters) or 'none'}"
             for option in self.options
             if option not in parameters
@@ -92,11 +92,11 @@ class Component(Section):
             found = schema.model_validate({name: value for name, value in self.options.items() if name in parameters})
         except ValidationError as error:
             for detail in error.errors():
-                key = ".".join([where, *(str(part) for part in detail["loc"])])
+                key = f"{where}.{key_path(detail['loc'])}"
                 if detail["type"] == "missing":
                     errors.append(f"{key}: this option of '{self.name}' is missing")
                 else:
-                    errors.append(f"{key}: found {detail['input']!r}; it {requirement(detail['msg'])}")
+                    errors.append(f"{key}: {found_and_required(detail)}")
             return {}, errors
         values = {name: getattr(found, name) for name in parameters}
         return {name: value for name, value in values.items() if value is not None}, errors

@@ -79,6 +79,8 @@ def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder:
 
 def _cut(part: Part, size: float, key: str, config: SplitConfig, all_is_fine: bool = False) -> tuple[Part, Part]:
     """The examples that are chosen, and the rest, which shares none with them and is needed unless `all_is_fine`."""
+    if not len(part):
+        raise InputError(f"{key}: {size:g} of no example, since the other parts have taken all; take less for them")
     groups: dict[bytes, int] = {}
     group = np.array([groups.setdefault(digest, len(groups)) for digest in _digests(part.inputs)])
     first_of_group = np.unique(group, return_index=True)[1]

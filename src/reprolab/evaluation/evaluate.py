@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reprolab.core.errors import InputError
 from reprolab.core.layout import MODEL
 from reprolab.data.parts import Part
 from reprolab.evaluation.record import ClassRow, ConfusionRow, EvaluationRecord
@@ -74,7 +75,10 @@ class Evaluation:
 
 
 def evaluate(model_folder: Path, test: Part) -> Evaluation:
-    """Score every seed of a model folder on the test part. Raises `InputError` on a missing or damaged file."""
+    """Score every seed of a model folder on the test part.
+
+    Raises `InputError` on a missing or damaged file, and when a network's answers are not finite.
+    """
     info = ModelInfo.load(model_folder / MODEL)
     classes = info.split.classes
     scores: dict[int, Scores] = {}
@@ -88,6 +92,11 @@ def evaluate(model_folder: Path, test: Part) -> Evaluation:
         classifier.to(device.name)
         inputs, labels = test.on(device.name)
         logits = predict(classifier, inputs)
+        if not logits.isfinite().all():
+            raise InputError(
+                f"experiments.{info.name}: the answers of seed {seed} on the test part are not finite: lower "
+                "training.optimizer.lr, or weight_decay"
+            )
         scores[seed] = score_logits(logits, labels)
         predictions = logits.argmax(1).cpu().numpy()
         confusion += confusion_matrix(predictions, test.labels, len(classes))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from reprolab.core.bounds import PARAMETERS
 from reprolab.core.config import Experiment, Model, Params, Training
 from reprolab.core.errors import InputError
 from reprolab.core.layout import PARAMS
@@ -32,6 +33,12 @@ def build_network(model: Model, shape: tuple[int, ...], classes: int) -> nn.Modu
     try:
         if len(shape) != 3 and inspect.signature(build).parameters["shape"].annotation == tuple[int, int, int]:
             raise ValueError("it needs images (channels, height, width); for tables choose mlp")
+        with torch.device("meta"):  # without its weights, which may fit no memory
+            parameters = sum(parameter.numel() for parameter in build(shape, classes).parameters())
+        if parameters > PARAMETERS:
+            raise ValueError(
+                f"it would have {parameters:,} parameters, more than {PARAMETERS:,}; choose smaller widths"
+            )
         network = build(shape, classes)
     except ValueError as error:
         raise InputError(f"model '{model.name}' cannot be built for inputs of shape {shape}: {error}") from None

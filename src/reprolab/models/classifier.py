@@ -87,6 +87,11 @@ def build_classifier(experiment: Experiment, info: SplitInfo) -> Classifier:
         stored, height, width = info.shape
         if settings.channels and stored not in (1, settings.channels):
             raise InputError(f"input.channels: the images of '{info.dataset}' have {stored} channels; remove this key")
+        if 2 * settings.crop_padding > min(height, width):
+            raise InputError(
+                f"input.crop_padding: found {settings.crop_padding}, more than half a side of the images of "
+                f"'{info.dataset}', which have {height}×{width} pixels"
+            )
         size = (settings.size, settings.size) if settings.size else (height, width)
         channels = settings.channels or stored
         shape = (channels, *size)

@@ -6,14 +6,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from reprolab.core.bounds import Seed
 from reprolab.data.fetch import SourceData
 
 CLASSES = ("below the line", "above the line")
 SMALLEST_SHARE = 0.25
 
-Examples = Annotated[int, Field(ge=20)]
+Examples = Annotated[int, Field(ge=20, le=1_000_000)]
 Margin = Annotated[float, Field(ge=0, le=0.2)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 def fetch(folder: Path) -> None:
