@@ -37,13 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def private_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the caller's environment, and MLflow and checkpoints in a temporary folder."""
+    """Nothing of the caller's environment, and a temporary folder as the repository's root."""
     for name in [*os.environ]:
         if name.startswith(("REPROLAB_", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(reprolab.training.device, "ALL_THREADS", 1)
     torch.set_num_threads(1)  # a training sets it for its process
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REPROLAB_DEVICE", "cpu")
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from reprolab.core.config import Experiment, Params
+from reprolab.core.layout import DVC_COPIES
 from reprolab.data.fetch import SourceData
 from reprolab.data.parts import Part, SplitInfo, TrainingData
 from reprolab.models.classifier import Classifier, build_classifier
@@ -180,11 +181,10 @@ def save_untrained(folder: Path, info: ModelInfo, seeds: Sequence[int] = (0,)) -
 
 
 def use(folder: Path, patch: pytest.MonkeyPatch, uri: str = "") -> Path:
-    """Make `folder/root` the repository's root, and an empty folder beside it the working directory."""
-    for name in ("root", "elsewhere"):
-        (folder / name).mkdir(exist_ok=True)
-    patch.setenv("DVC_ROOT", str(folder / "root"))
-    patch.chdir(folder / "elsewhere")
+    """Make `folder/root` the repository's root, and a copy of DVC's for an experiment the working directory."""
+    copy = folder / "root" / DVC_COPIES / "elsewhere"
+    copy.mkdir(parents=True, exist_ok=True)
+    patch.chdir(copy)
     # An empty one is none. MLflow sets it for its children; the patch takes it away again.
     patch.setenv("MLFLOW_TRACKING_URI", uri)
     return folder / "root"

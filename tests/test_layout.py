@@ -7,12 +7,15 @@ import pytest
 from reprolab.core.layout import has_run, metrics_folder, repository_root, training_folder
 
 
-def test_repository_root_is_the_one_that_dvc_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "root"))
-    assert repository_root() == tmp_path / "root"
-    monkeypatch.delenv("DVC_ROOT")
-    monkeypatch.chdir(tmp_path)
-    assert repository_root() == tmp_path.resolve()
+@pytest.mark.parametrize("copy", ["", ".dvc/tmp/exps/tmpab12", ".dvc/tmp/exps/standalone/tmpab12"])
+def test_repository_root_is_that_of_dvc_s_copies_too_and_not_another_dvc_s(
+    copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # as DVC leaves it, where it is set around it
+    root = tmp_path / "inner repository"
+    (root / copy).mkdir(parents=True)
+    monkeypatch.chdir(root / copy)
+    assert repository_root() == root.resolve()
 
 
 def test_trainings_lie_at_the_root(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_another_experiment_gives_all_but_the_head(tmp_path: Path) -> None:
 
 
 def test_the_head_is_not_the_one_that_the_donor_grew_up_with(split_folder: Path, tmp_path: Path) -> None:
-    still = {"epochs": 1, "optimizer": {"name": "sgd", "lr": 1e-30}}
+    still = {"epochs": 1, "optimizer": {"name": "sgd", "lr": 1e-12}}
     data = load_training_data(split_folder, "train")
     donor = train(experiment(init_from="random", training=still), data, None, 3, tmp_path / "donor.pt")
     pretrained = PretrainedWeights("donor, seed 3", donor.classifier.network.state_dict())

@@ -30,8 +30,8 @@ def test_runs_and_their_files_lie_at_the_root_and_nothing_in_the_working_directo
     run.log_files(file)
     (artifact,) = (root / "mlartifacts").glob(f"{run.id}/**/scores.csv")
     assert artifact.read_text() == "scores"
-    assert {path.name.removesuffix(".lock") for path in root.iterdir()} == {"mlflow.db", "mlartifacts"}
-    assert list((root.parent / "elsewhere").iterdir()) == []
+    assert {path.name.removesuffix(".lock") for path in root.glob("[!.]*")} == {"mlflow.db", "mlartifacts"}
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_mlflow_tracking_uri_wins(initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_mlflow_tracking_uri_wins(initialised: Path, tmp_path: Path, monkeypatch
     run = named_run(Store("noise"), "1")
     assert stored(run).info.run_name == "a run"
     assert other.read_bytes() != before
-    assert list(root.iterdir()) == []
+    assert list(root.glob("[!.]*")) == []
 
 
 def test_each_data_set_is_one_mlflow_experiment(root: Path) -> None:

@@ -1,6 +1,5 @@
 """Where files lie, from the repository's root. `dvc.yaml` writes the same paths, and a test compares the two."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,6 +8,7 @@ BASELINES = Path("data/baselines.csv")
 RAW, SPLITS, MODELS = Path("data/raw"), Path("data/splits"), Path("models")
 METRICS, FIGURES = Path("metrics"), Path("figures")
 COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
+DVC_COPIES = Path(".dvc/tmp/exps")
 TRAININGS = Path(".reprolab/trainings")
 MLFLOW_DATABASE = Path("mlflow.db")
 
@@ -20,8 +20,12 @@ MODEL, STEPS = "model.json", "steps.csv"
 
 
 def repository_root() -> Path:
-    """The root of the repository, also while DVC runs an experiment in a temporary copy of it."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    """The root of the repository, also while DVC runs an experiment in a temporary copy of it.
+
+    `DVC_ROOT` would say so too, but where it is set already, by DVC around a notebook say, DVC leaves it as it is.
+    """
+    here = Path.cwd()
+    return next((parent for parent in here.parents if here.is_relative_to(parent / DVC_COPIES)), here)
 
 
 def metrics_folder(dataset: str, experiment: str) -> Path:
