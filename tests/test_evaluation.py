@@ -47,7 +47,7 @@ def test_answers_that_are_not_finite_are_refused(weight: float, split_folder: Pa
     weights = {name: torch.full_like(value, weight) for name, value in classifier.state_dict().items()}
     save_weights(tmp_path / "model", 0, weights | {"mean": torch.tensor([0.5]).view(1, 1, 1, 1)})
     with pytest.raises(InputError, match=r"^experiments.small: the answers of seed 0 on the test part are not finite"):
-        evaluate(tmp_path / "model", load_part(split_folder, "test"), CPU)
+        evaluate(tmp_path / "model", load_part(split_folder, "test"))
 
 
 def test_class_rows_score_each_class_over_all_seeds(evaluation: Evaluation) -> None:

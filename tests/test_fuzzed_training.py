@@ -18,7 +18,7 @@ from reprolab.models.classifier import build_classifier
 from reprolab.models.folder import ModelInfo
 from reprolab.training.outputs import curve_points, save_metrics, save_model, train_record
 from reprolab.training.run import train
-from tests.factories import CPU, make_experiment, make_points, make_source, params_settings
+from tests.factories import make_experiment, make_points, make_source, params_settings
 from tests.test_fuzzing import DOCUMENTS, fuzzed, params_of, refused
 
 LARGEST = 200_000  # parameters of what is trained here
@@ -84,14 +84,9 @@ def run(
     fits = {0: train(experiment, data, None, 0)}
     save_model(folder / "model", ModelInfo(name="fuzzed", experiment=experiment, split=data.info), fits)
     save_metrics(folder / "metrics", fits, train_record(fits, {0: "a" * 64}))
-    evaluation = evaluate(folder / "model", data.train, CPU)
+    evaluation = evaluate(folder / "model", data.train)
     evaluation.record().save(folder / "metrics" / "test.json")
     assert experiment_figures("fuzzed", folder / "model", curve_points(fits), data.train, evaluation)
-
-
-@pytest.fixture(autouse=True)
-def no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reprolab.evaluation.evaluate._throughput", lambda classifier, inputs: 1.0)
 
 
 @pytest.fixture

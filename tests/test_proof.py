@@ -212,7 +212,7 @@ def test_a_library_s_other_fit_is_found_in_the_miniature(data: TrainingData, mon
     assert differs == "in its miniature, the scores or the learning rate of epoch 1 differ"
 
 
-def test_a_training_that_diverges_has_a_proof_that_says_so(data: TrainingData) -> None:
+def test_a_training_that_diverges_has_a_proof_that_says_so(data: TrainingData, any_learning_rate: None) -> None:
     steep = make_experiment({"batch_size": 8, "optimizer": {"name": "sgd", "lr": 1e30}})
     proof = present(data, steep)
     assert proof.miniature.diverged and proof.miniature.weights == {} and proof.miniature.best is None

@@ -74,7 +74,7 @@ def test_trainings_are_listed_with_what_uses_them(params: Params, capsys: pytest
 
 
 def test_a_training_says_by_which_commit_it_was_made(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
-    Path(".gitignore").write_text(".reprolab\ndata\n")
+    Path(".gitignore").write_text(".reprolab\ndata\n", encoding="utf-8")
     git("add", ".gitignore")
     git("commit", "--quiet", "--message", "first")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout[:10]

@@ -115,8 +115,8 @@ def _against_commit(name: str, experiment: Experiment) -> bool:
         print(f"{name}: not compared with the last commit, whose result is of other parameters, data or code")
         return True
     files = [metrics / file for file in (TRAIN, CURVES, TEST, CLASSES, CONFUSION)]
-    differing = [path.name for path in files if _committed(path) != path.read_text()]
-    locked, here = _outputs(_committed(LOCK) or ""), _outputs(LOCK.read_text())
+    differing = [path.name for path in files if _committed(path) != path.read_text(encoding="utf-8")]
+    locked, here = _outputs(_committed(LOCK) or ""), _outputs(LOCK.read_text(encoding="utf-8"))
     differing += [
         str(folder) for folder in (MODELS / name, FIGURES / name) if locked.get(str(folder)) != here.get(str(folder))
     ]

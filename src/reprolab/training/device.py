@@ -86,7 +86,7 @@ def processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return platform.processor() or platform.machine()
-    lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+    lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
     found = {key.strip(): value.strip() for key, _, value in lines}
     numbers = ", ".join(f"{key} {found[key]}" for key in ("cpu family", "model") if key in found)
     return f"{found.get('model name', platform.machine())} ({numbers})"
