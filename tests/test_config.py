@@ -50,6 +50,7 @@ def test_defaults_change_nothing_that_params_does_not_ask_for(tmp_path: Path) ->
         "model": {"name": "mlp", "hidden": [8]},
         "init_from": "random",
         "freeze": "none",
+        "frozen_statistics": "kept",
         "input": {"size": None, "channels": None, "mean": None, "std": None, "crop_padding": 0, "flip": False},
         "training": {
             "data": "train",
@@ -99,9 +100,9 @@ def test_a_comparison_is_of_all_experiments_of_its_data_set_or_of_those_listed()
         (
             f"{TRAINING}.loss",
             {"name": "none"},
-            f"{TRAINING}.loss.name: unknown name 'none'; allowed: cross_entropy,",
+            f"{TRAINING}.loss.name: unknown name 'none'; allowed: cross_entropy",
         ),
-        (f"{TRAINING}.loss", "perceptron", f"{TRAINING}.loss: found 'perceptron'; it should be a valid mapping"),
+        (f"{TRAINING}.loss", "hinge", f"{TRAINING}.loss: found 'hinge'; it should be a valid mapping"),
         (f"{TRAINING}.data", "test", f"{TRAINING}.data: found 'test'; it should be 'train' or 'train+validation'"),
         (f"{TRAINING}.seeds", [], f"{TRAINING}.seeds: found []; it should have at least 1 item"),
         (f"{TRAINING}.seeds", [1, 1], f"{TRAINING}.seeds: found [1, 1]; it should hold different seeds"),
@@ -134,6 +135,7 @@ def test_a_comparison_is_of_all_experiments_of_its_data_set_or_of_those_listed()
         ("datasets.comparison", VALID["datasets"]["digits"], "datasets.comparison: this name has a meaning of its own"),
         ("datasets.costs", VALID["datasets"]["digits"], "datasets.costs: this name has a meaning of its own"),
         ("experiments.imagenet", VALID["experiments"]["small"], "experiments.imagenet: this name has a meaning"),
+        ("experiments.data", VALID["experiments"]["small"], "experiments.data: this name has a meaning of its own"),
         ("experiments.small.init_from", None, "experiments.small.init_from: this key is missing"),
         ("experiments.small.input", None, "experiments.small.input: this key is missing"),
         (

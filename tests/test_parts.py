@@ -111,3 +111,12 @@ def test_examples_are_taken_by_a_mask_and_parts_are_joined() -> None:
     joined = one + other
     assert joined.labels.tolist() == [0, 3, 1]
     assert joined.inputs.ravel().tolist() == [0, 1, 6, 7, 2, 3]
+
+
+def test_without_a_validation_part_there_is_none_to_train_with(tmp_path: Path) -> None:
+    source = make_source()
+    save_split(make_split(source, SplitConfig(seed=0)), source, "noise", tmp_path)
+    data = load_training_data(tmp_path, "train")
+    assert (len(data.train), data.validation) == (60, None)
+    with pytest.raises(InputError, match=r"training.data: 'noise' has no validation part to join; remove this key"):
+        load_training_data(tmp_path, "train+validation")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 
 from reprolab.core.config import SplitConfig
 from reprolab.core.errors import InputError
@@ -44,6 +45,14 @@ def test_split_deals_out_every_training_example_once_and_leaves_the_test_part() 
     np.testing.assert_array_equal(parts["test"].labels, source.test_labels)
 
 
+def test_without_a_validation_part_all_the_rest_is_trained_on() -> None:
+    source = make_source()
+    parts = make_split(source, SplitConfig(seed=0))
+    assert list(parts) == ["train", "test"]
+    np.testing.assert_array_equal(parts["train"].inputs, source.train_inputs)
+    assert len(make_split(source, SplitConfig(train=30, seed=0))["train"]) == 30
+
+
 def test_parts_share_no_image() -> None:
     parts = make_split(make_source(), SplitConfig(validation=12, seed=0))
     train, validation, test = (set(images_of(parts[name])) for name in PARTS)
@@ -65,6 +74,40 @@ def test_copies_of_an_image_stay_on_one_side(seed: int) -> None:
     parts = make_split(with_training_part(make_source(), order), SplitConfig(validation=0.3, seed=seed))
     assert set(images_of(parts["train"])).isdisjoint(images_of(parts["validation"]))
     assert len(parts["train"]) + len(parts["validation"]) == 126
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_unstratified_share_is_that_of_train_test_split_in_the_order_of_the_file(seed: int) -> None:
+    source = make_source()
+    parts = make_split(source, SplitConfig(validation=0.25, stratified=False, seed=seed))
+    train, validation = train_test_split(np.arange(60), test_size=0.25, random_state=seed)
+    for name, chosen in (("train", train), ("validation", validation)):
+        np.testing.assert_array_equal(parts[name].inputs, source.train_inputs[np.sort(chosen)])
+    stratified = make_split(source, SplitConfig(validation=0.25, seed=seed))
+    assert images_of(parts["validation"]) != images_of(stratified["validation"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_go_where_their_first_row_goes_in_an_unstratified_split(seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(np.r_[0:60, 0:60])
+    parts = make_split(with_training_part(make_source(), order), SplitConfig(validation=0.3, stratified=False, seed=0))
+    _, chosen = train_test_split(np.arange(120), test_size=0.3, random_state=0)
+    first = [int(np.flatnonzero(order == example)[0]) for example in range(60)]
+    held_out = [example for example in range(60) if first[example] in chosen]
+    expected = sorted(2 * [image.tobytes() for image in make_source().train_inputs[held_out]])
+    assert sorted(images_of(parts["validation"])) == expected
+
+
+def test_an_unstratified_count_is_of_different_examples() -> None:
+    order = np.arange(60).repeat(2)
+    parts = make_split(with_training_part(make_source(), order), SplitConfig(validation=12, stratified=False, seed=0))
+    assert len(set(images_of(parts["validation"]))) == len(parts["validation"]) == 12
+    assert len(parts["train"]) == 96
+
+
+def test_a_split_is_balanced_or_unstratified_and_not_both() -> None:
+    with pytest.raises(ValueError, match="should not have stratified: false beside balanced: true; choose one"):
+        SplitConfig(train=30, balanced=True, stratified=False, seed=0)
 
 
 def test_contaminated_test_part_is_refused_with_the_pairs() -> None:

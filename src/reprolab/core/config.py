@@ -35,7 +35,7 @@ from reprolab.core.bounds import (
 )
 from reprolab.core.errors import InputError, choice
 from reprolab.core.files import read_yaml
-from reprolab.core.layout import COMPARISONS, COSTS, PARAMS
+from reprolab.core.layout import COMPARISONS, COSTS, DATA_FIGURES, PARAMS
 from reprolab.core.registry import Component
 from reprolab.core.validation import Section, choice_error, complete_error, explain
 
@@ -74,12 +74,14 @@ class Loss(Component):
 
 class SplitConfig(Section):
     """Sizes of the parts: a share below 1, or a whole number of examples. Without `test` the published test part is
-    taken; without `train` all that is left. `balanced` makes counts the same for every class."""
+    taken, without `validation` there is no such part, and without `train` all that is left is trained on. Parts are
+    `stratified`; `balanced` makes counts the same for every class."""
 
     test: Size | None = None
-    validation: Size
+    validation: Size | None = None
     train: Examples | None = None
     balanced: bool = False
+    stratified: bool = True
     seed: Seed
 
     @field_validator("test", "validation")
@@ -91,10 +93,12 @@ class SplitConfig(Section):
 
     @model_validator(mode="after")
     def _count_to_balance(self) -> Self:
-        if self.balanced and self.train is None and self.validation < 1 and (self.test or 0) < 1:
+        if self.balanced and self.train is None and (self.validation or 0) < 1 and (self.test or 0) < 1:
             raise PydanticCustomError(
                 "balance", "should hold a count, since balanced is true and does not touch shares"
             )
+        if self.balanced and not self.stratified:
+            raise PydanticCustomError("balance", "should not have stratified: false beside balanced: true; choose one")
         return self
 
 
@@ -147,12 +151,16 @@ class AllButLast(Section):
 
 
 class Experiment(Section):
-    """`init_from` is "random", "imagenet" or an experiment whose weights, all but the head's, are the start."""
+    """`init_from` is "random", "imagenet" or an experiment whose weights, all but the head's, are the start.
+
+    Frozen layers may keep the statistics of their batch normalisation, or let them adapt to the new data.
+    """
 
     dataset: Name
     model: Model
     init_from: Name
     freeze: Literal["none", "all-but-head"] | AllButLast = "none"
+    frozen_statistics: Literal["kept", "adapting"] = "kept"
     input: Input
     training: Training
 
@@ -174,6 +182,8 @@ class Experiment(Section):
     def _something_to_keep(self) -> Self:
         if self.freeze != "none" and self.init_from == RANDOM:
             raise complete_error("freeze needs weights that are trained already, but init_from is 'random'")
+        if self.frozen_statistics != "kept" and self.freeze == "none":
+            raise complete_error("frozen_statistics is 'adapting', but freeze is 'none': freeze layers, or remove it")
         return self
 
 
@@ -212,7 +222,7 @@ class Params(Section):
     def _known_names(self) -> Self:
         for kind, names, reserved in (
             ("datasets", self.datasets, (COMPARISONS.name, COSTS.name)),
-            ("experiments", self.experiments, (RANDOM, IMAGENET)),
+            ("experiments", self.experiments, (RANDOM, IMAGENET, DATA_FIGURES.name)),
         ):
             if taken := set(names) & set(reserved):
                 raise complete_error(f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another")

@@ -7,6 +7,7 @@ PARAMS = Path("params.yaml")
 BASELINES = Path("data/baselines.csv")
 RAW, SPLITS, MODELS = Path("data/raw"), Path("data/splits"), Path("models")
 METRICS, FIGURES = Path("metrics"), Path("figures")
+DATA_FIGURES = FIGURES / "data"  # so no experiment may bear this name
 COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
 DVC_COPIES = Path(".dvc/tmp/exps")
 TRAININGS = Path(".reprolab/trainings")
@@ -30,6 +31,10 @@ def repository_root() -> Path:
 
 def metrics_folder(dataset: str, experiment: str) -> Path:
     return METRICS / dataset / experiment
+
+
+def data_figures_folder(dataset: str) -> Path:
+    return DATA_FIGURES / dataset
 
 
 def comparison_file(name: str) -> Path:

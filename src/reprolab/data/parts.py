@@ -77,9 +77,17 @@ class TrainingData:
 
 
 def load_training_data(folder: Path, which: Literal["train", "train+validation"]) -> TrainingData:
-    """The training part with its validation part, or both as one training part."""
+    """The training part with its validation part, where there is one, or both as one training part.
+
+    Raises `InputError` when a file is missing or damaged, or when there is no validation part to join.
+    """
     info = SplitInfo.load(folder / SPLIT)
-    train, validation = load_part(folder, "train"), load_part(folder, "validation")
+    train = load_part(folder, "train")
+    if "validation" not in info.sizes:
+        if which == "train+validation":
+            raise InputError(f"training.data: '{info.dataset}' has no validation part to join; remove this key")
+        return TrainingData(info, train, None)
+    validation = load_part(folder, "validation")
     if which == "train+validation":
         return TrainingData(info, train + validation, None)
     return TrainingData(info, train, validation)

@@ -15,12 +15,14 @@ from reprolab.data.parts import Part, SplitInfo
 
 
 def make_split(source: SourceData, config: SplitConfig, where: str = "split") -> dict[str, Part]:
-    """Cut a validation part out of the training examples; the test part is the published one, or a part of it, or,
-    where none is published, cut out first.
+    """Cut a validation part, where one is asked for, out of the training examples; the test part is the published one,
+    or a part of it, or, where none is published, cut out first.
 
-    A share is one of the different examples, stratified by class, and their copies go with them. A count is that
-    many different examples, and their copies are in no part. Raises `InputError` when the published test part shares
-    an example with the training part, or, with the key below `where`, when a size is missing or does not fit.
+    A share is one of the different examples, stratified by class, and their copies go with them. Where it is not
+    stratified it is one of all rows, as scikit-learn's `train_test_split` cuts them, and an example's copies go where
+    its first row goes. A count is that many different examples, and their copies are in no part. Raises `InputError`
+    when the published test part shares an example with the training part, or, with the key below `where`, when a size
+    is missing or does not fit.
     """
     pool = Part(source.train_inputs, source.train_labels)
     if source.test_inputs is None or source.test_labels is None:
@@ -32,12 +34,14 @@ def make_split(source: SourceData, config: SplitConfig, where: str = "split") ->
         test = Part(source.test_inputs, source.test_labels)
         if config.test is not None:
             test, _ = _cut(test, config.test, f"{where}.test", config, all_is_fine=True)
-    validation, train = _cut(pool, config.validation, f"{where}.validation", config)
-    if missing := set(pool.labels.tolist()) - set(train.labels.tolist()):
+    parts = {"train": pool, "test": test}
+    if config.validation is not None:
+        validation, train = _cut(pool, config.validation, f"{where}.validation", config)
+        parts = {"train": train, "validation": validation, "test": test}
+    if missing := set(pool.labels.tolist()) - set(parts["train"].labels.tolist()):
         raise InputError(f"{where}: nothing is left to train on of the class(es) {sorted(missing)}; hold out less")
     if config.train is not None:
-        train, _ = _cut(train, config.train, f"{where}.train", config, all_is_fine=True)
-    parts = {"train": train, "validation": validation, "test": test}
+        parts["train"], _ = _cut(parts["train"], config.train, f"{where}.train", config, all_is_fine=True)
     for one, other in combinations(parts, 2):
         refuse_contamination(parts[one].inputs, parts[other].inputs, (one, other))
     return parts
@@ -89,8 +93,10 @@ def _cut(part: Part, size: float, key: str, config: SplitConfig, all_is_fine: bo
         chosen = _balanced_choice(labels, int(size), key, config.seed)
     elif all_is_fine and size == len(labels):
         chosen = np.ones(len(labels), bool)
+    elif size < 1 and not config.stratified:
+        chosen = _random_choice(part.labels, size, key, config)[first_of_group]
     else:
-        chosen = _stratified_choice(labels, size, key, config.seed)
+        chosen = _random_choice(labels, size, key, config)
     with_copies = chosen[group]
     if size < 1:
         return part[with_copies], part[~with_copies]
@@ -120,13 +126,17 @@ def _balanced_choice(labels: np.ndarray, size: int, key: str, seed: int) -> np.n
     return mask
 
 
-def _stratified_choice(labels: np.ndarray, size: float, key: str, seed: int) -> np.ndarray:
-    """A mask (n,) of a share or a count of the examples, in which the classes have the shares that they have in all."""
+def _random_choice(labels: np.ndarray, size: float, key: str, config: SplitConfig) -> np.ndarray:
+    """A mask (n,) of a share or a count of the examples, in which the classes have the shares that they have in all,
+    or where that is not asked for about these shares."""
     from sklearn.model_selection import train_test_split
 
     try:
         _, chosen = train_test_split(
-            np.arange(len(labels)), test_size=size if size < 1 else int(size), random_state=seed, stratify=labels
+            np.arange(len(labels)),
+            test_size=size if size < 1 else int(size),
+            random_state=config.seed,
+            stratify=labels if config.stratified else None,
         )
     except ValueError as error:
         raise InputError(f"{key}: {size:g} does not fit {len(labels)} different examples ({error})") from None
