@@ -28,7 +28,7 @@ LIBRARY_MODEL: dict[str, Any] = {"name": "mlp_classifier", "hidden": [2]}
         ({"name": "resnet", "depth": 34}, (3, 32, 32), "^model.depth: found 34; it should be 18 or 50"),
         ({"name": "resnet", "depth": 18, "head": [8], "head_dropout": [0.1, 0.2]}, (3, 32, 32), "has 2 .* for 1 layer"),
         ({"name": "resnet", "depth": 18, "head_dropout": [0.1]}, (3, 32, 32), "has 1 .* for 0 layer"),
-        ({"name": "vgg16", "dropout": 0.5}, (3, 32, 32), "^model.dropout: unknown option of 'vgg16'; allowed: none"),
+        ({"name": "vgg16", "dropout": 0.5}, (3, 32, 32), "^model.dropout: unknown option of 'vgg16'; allowed: batch_n"),
         ({"name": "vit", "heads": 5}, (3, 32, 32), "multiple of its heads: found width 192 and heads 5"),
         ({"name": "vit"}, (3, 32, 36), "needs square images"),
         (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from reprolab.core.config import Experiment
+from reprolab.core.config import Experiment, Model
 from reprolab.core.errors import InputError
 from reprolab.data.parts import load_training_data
 from reprolab.data.streams import stream
@@ -158,6 +158,33 @@ def test_frozen_normalisation_keeps_its_statistics(imagenet: Path, split_folder:
     assert torch.equal(own["bn1.running_mean"], pretrained.weights["bn1.running_mean"])
     frozen = [layer for layer in layers_with_weights(fitted.classifier.train().network) if not layer.training]
     assert len(frozen) == 40
+
+
+def test_statistics_of_frozen_layers_adapt_where_they_are_to(
+    imagenet: Path, split_folder: Path, tmp_path: Path
+) -> None:
+    settings = experiment(**RESNET, frozen_statistics="adapting")
+    pretrained = load_pretrained(settings, tmp_path)
+    assert pretrained
+    fitted = train(settings, load_training_data(split_folder, "train"), pretrained, 0, tmp_path / "run.pt")
+    own = fitted.classifier.network.state_dict()
+    for name, value in pretrained.weights.items():
+        if not name.startswith("fc."):
+            adapts = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+            assert torch.equal(own[name], value) != adapts, name
+
+
+@pytest.mark.parametrize("changes", [{"freeze": "none"}, {"freeze": "none", "init_from": "random"}], ids=str)
+def test_statistics_adapt_only_beside_a_freeze(changes: dict[str, str]) -> None:
+    with pytest.raises(
+        ValueError, match="frozen_statistics is 'adapting', but freeze is 'none': freeze layers, or rem"
+    ):
+        experiment(**{**RESNET, "frozen_statistics": "adapting", **changes})
+
+
+def test_alexnet_with_its_dropout_elsewhere_has_no_imagenet_weights() -> None:
+    with pytest.raises(InputError, match=r"model.dropout_after: found True, but the ImageNet weights need False"):
+        imagenet_weights(Model(name="alexnet", dropout_after=True))
 
 
 def test_damaged_weights_are_refused(imagenet: Path, tmp_path: Path) -> None:

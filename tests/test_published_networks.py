@@ -28,7 +28,8 @@ def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
         ({"name": "resnet", "depth": 18}, 11_689_512),
         ({"name": "resnet", "depth": 50}, 25_557_032),
         ({"name": "alexnet"}, 61_100_840),
-        ({"name": "vgg16"}, 138_365_992),
+        ({"name": "vgg16"}, 138_357_544),
+        ({"name": "vgg16", "batch_norm": True}, 138_365_992),
         ({"name": "googlenet"}, 6_624_904),
         ({"name": "densenet121"}, 7_978_856),
         ({"name": "mobilenet_v2"}, 3_504_872),
@@ -66,27 +67,36 @@ def test_alexnet_is_torchvision_s(side: int, torchvision_alexnet: nn.Module) -> 
         assert torch.equal(network(images), torchvision_alexnet(images))
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("side", [224, 96])
-def test_vgg16_is_torchvision_s(side: int) -> None:
-    from torchvision.models import vgg16_bn
-
+def test_vgg16_is_torchvision_s(side: int, batch_norm: bool) -> None:
+    model = {"name": "vgg16", "batch_norm": batch_norm}
+    original = torchvision_vgg16(batch_norm)
     with torch.device("meta"):
-        original, network = vgg16_bn(weights=None), build({"name": "vgg16"}, (3, side, side), 1000)
+        network = build(model, (3, side, side), 1000)
     assert shapes(network) == shapes(original)
     for part in ("features", "classifier"):
         pairs = zip(network.get_submodule(part).children(), original.get_submodule(part).children(), strict=True)
         assert all(type(mine) is type(theirs) for mine, theirs in pairs)
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("side", [32, 63])
-def test_vgg16_for_small_images_has_one_linear_layer_after_the_same_convolutions(side: int) -> None:
-    from torchvision.models import vgg16_bn
-
+def test_vgg16_for_small_images_has_one_linear_layer_after_the_same_convolutions(side: int, batch_norm: bool) -> None:
     with torch.device("meta"):
-        original, network = vgg16_bn(weights=None), build({"name": "vgg16"}, (1, side, side))
-    expected = {name: shape for name, shape in shapes(original).items() if name.startswith("features.")}
+        network = build({"name": "vgg16", "batch_norm": batch_norm}, (1, side, side))
+    found = shapes(torchvision_vgg16(batch_norm))
+    expected = {name: shape for name, shape in found.items() if name.startswith("features.")}
     expected |= {"features.0.weight": (64, 1, 3, 3), "classifier.weight": (10, 512), "classifier.bias": (10,)}
     assert shapes(network) == expected
+
+
+def torchvision_vgg16(batch_norm: bool) -> nn.Module:
+    from torchvision.models import vgg16, vgg16_bn
+
+    with torch.device("meta"):
+        network: nn.Module = (vgg16_bn if batch_norm else vgg16)(weights=None)
+    return network
 
 
 @pytest.mark.parametrize("model", [{"name": "alexnet"}, {"name": "vgg16"}], ids=str)

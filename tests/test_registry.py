@@ -52,7 +52,7 @@ def decaying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[C
 def test_the_names_are_the_files_of_the_folder() -> None:
     assert {"adam", "sgd"} <= set(Optimizer.names())
     assert {"constant", "one_cycle", "step"} <= set(Schedule.names())
-    assert {"cross_entropy", "perceptron"} <= set(Loss.names())
+    assert {"cross_entropy"} <= set(Loss.names())
     assert {"cifar10", "points"} <= set(Source.names())
     assert {"lenet5", "mlp"} <= set(Model.names())
     assert "__init__" not in Model.names() == sorted(Model.names())
@@ -117,7 +117,7 @@ def test_a_removed_file_is_no_name_any_more(decaying: type[Component]) -> None:
         (Schedule(name="step", every=2), "x.factor: this option of 'step' is missing"),
         (Schedule(name="step", every=0.5, factor=0.5), "x.every: found 0.5; it should be a valid integer"),
         (Schedule(name="one_cycle", warmup=1.0), "x.warmup: found 1.0; it should be less than 1"),
-        (Loss(name="perceptron", margin=1), "x.margin: unknown option of 'perceptron'; allowed: none"),
+        (Loss(name="cross_entropy", margin=1), "x.margin: unknown option of 'cross_entropy'; allowed: none"),
         (Model(name="mlp"), "x.hidden: this option of 'mlp' is missing"),
         (Model(name="mlp", hidden=[0]), "x.hidden.0: found 0; it should be greater than or equal to 1"),
         (Model(name="mlp", width=3), "x.width: unknown option of 'mlp'; allowed: hidden"),

@@ -2,7 +2,8 @@
 
 The defaults are torchvision's network, with the same names of the weights. The channels differ from author to
 author: the lab sheet's `alexnet224` has [64, 128, 256, 256, 256], its `alexnet227` has [96, 256, 384, 384, 256]
-without padding. On CIFAR-10, enlarged: 62 % and 80 % in the sheet, 93 % from ImageNet weights.
+without padding, and both have the dropout after the hidden layers. On CIFAR-10, enlarged: 62 % and 80 % in the sheet,
+93 % from ImageNet weights.
 """
 
 from collections import OrderedDict
@@ -30,8 +31,12 @@ def build(
     channels: Channels = CHANNELS,
     padding: Margin = PADDING,
     dropout: Share = 0.5,
+    dropout_after: bool = False,
 ) -> nn.Module:
-    """61,100,840 parameters for three channels and 1,000 classes. `padding` is that of the first convolution."""
+    """61,100,840 parameters for three channels and 1,000 classes. `padding` is that of the first convolution.
+
+    Dropout stands before each of the two hidden layers, or with `dropout_after` behind its ReLU.
+    """
     require_pixels(shape, 67 - 2 * padding, "alexnet")
     inputs, *sides = shape
     first, second, third, fourth, fifth = channels
@@ -52,15 +57,11 @@ def build(
     )
     # Where the map is 6×6 already the pooling is left out: on a GPU its gradient is not repeatable.
     fits = all(_map_side(side, padding) == 6 for side in sides)
-    classifier = nn.Sequential(
-        nn.Dropout(dropout),
-        nn.Linear(fifth * 6 * 6, 4096),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(4096, 4096),
-        nn.ReLU(),
-        nn.Linear(4096, classes),
-    )
+    hidden: list[nn.Module] = []
+    for width in (fifth * 6 * 6, 4096):
+        layers = [nn.Linear(width, 4096), nn.ReLU()]
+        hidden += [*layers, nn.Dropout(dropout)] if dropout_after else [nn.Dropout(dropout), *layers]
+    classifier = nn.Sequential(*hidden, nn.Linear(4096, classes))
     parts: list[tuple[str, nn.Module]] = [
         ("features", features),
         ("avgpool", nn.Identity() if fits else nn.AdaptiveAvgPool2d(6)),
@@ -71,10 +72,10 @@ def build(
 
 
 def imagenet(**options: Any) -> "WeightsEnum":
-    """Raises ValueError for other channels or another padding than ImageNet's."""
+    """Raises ValueError for other channels, another padding or another place of the dropout than ImageNet's."""
     from torchvision.models import AlexNet_Weights
 
-    for name, fitting in (("channels", CHANNELS), ("padding", PADDING)):
+    for name, fitting in (("channels", CHANNELS), ("padding", PADDING), ("dropout_after", False)):
         if options.get(name, fitting) != fitting:
             raise ValueError(f"{name}: found {options[name]}, but the ImageNet weights need {fitting}; remove this key")
     return AlexNet_Weights.IMAGENET1K_V1

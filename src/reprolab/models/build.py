@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class FitsItself(Protocol):
-    """A network whose weights a library trains, instead of the gradients of `training.loop`."""
+    """A network with a training of its own, a library's or a rule, instead of the gradients of `training.loop`."""
 
-    def fit_epoch(self, inputs: torch.Tensor, labels: torch.Tensor, training: Training, seed: int) -> None:
-        """Train on all of `inputs` (n, *shape) once; the weights are those after this epoch."""
+    def fit_epoch(self, inputs: torch.Tensor, labels: torch.Tensor, training: Training, seed: int) -> bool:
+        """Train on all of `inputs` (n, *shape) once; the weights are those after this epoch.
+
+        True where the training has come to its own end, before its last epoch.
+        """
 
 
 def build_network(model: Model, shape: tuple[int, ...], classes: int) -> nn.Module:

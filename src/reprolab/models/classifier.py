@@ -19,7 +19,8 @@ Weights = dict[str, torch.Tensor]
 
 class Classifier(nn.Module):
     """From stored images (n, channels, height, width) uint8 or features (n, features) float32 to logits (n, classes)
-    float32. `size` is the network's input in pixels, None for features; `channels` that of its input."""
+    float32. `size` is the network's input in pixels, None for features; `channels` that of its input.
+    `adapts_statistics` is about the batch normalisation of frozen layers."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -31,11 +32,13 @@ class Classifier(nn.Module):
         std: Sequence[float],
         size: tuple[int, int] | None = None,
         channels: int = 1,
+        adapts_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.size = size
         self.channels = channels
+        self.adapts_statistics = adapts_statistics
         shape = (1, -1, 1, 1) if size else (1, -1)
         self.register_buffer("mean", torch.tensor(mean).view(shape))
         self.register_buffer("std", torch.tensor(std).view(shape))
@@ -63,9 +66,10 @@ class Classifier(nn.Module):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Frozen layers stay as they are when the rest trains: batch normalisation keeps its statistics."""
+        """Frozen layers stay as they are when the rest trains: batch normalisation keeps its statistics, unless these
+        are to adapt."""
         super().train(mode)
-        for layer in layers_with_weights(self.network):
+        for layer in [] if self.adapts_statistics else layers_with_weights(self.network):
             if not any(parameter.requires_grad for parameter in layer.parameters()):
                 layer.eval()
         return self
@@ -106,7 +110,7 @@ def build_classifier(experiment: Experiment, info: SplitInfo) -> Classifier:
     mean, std = (list(settings.mean or info.mean), list(settings.std or info.std))
     if len(mean) < channels:
         mean, std = mean * channels, std * channels
-    classifier = Classifier(network, mean, std, size, channels)
+    classifier = Classifier(network, mean, std, size, channels, experiment.frozen_statistics == "adapting")
     freeze(network, experiment)
     return classifier.to(memory_format=torch.channels_last) if size else classifier
 

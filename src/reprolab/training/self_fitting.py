@@ -1,4 +1,4 @@
-"""Training of networks that fit themselves, as scikit-learn's does: an epoch is one call of theirs."""
+"""Training of networks that fit themselves, scikit-learn's and the perceptron: an epoch is one call of theirs."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,8 @@ def fit(
 ) -> Fit:
     """As `loop.fit`, but without a checkpoint, since only the network knows where it was.
 
-    An epoch has one step, and its loss is that of the whole training part after it.
+    It ends after the experiment's epochs, or where the network says so. An epoch has one step, and its loss is that of
+    the whole training part after it.
     """
     settings, network = experiment.training, classifier.network
     assert isinstance(network, FitsItself)
@@ -36,11 +37,13 @@ def fit(
     with progress_bar(f"seed {seed}", settings.epochs, "epochs") as bar:
         for number in range(1, settings.epochs + 1):
             meter = EpochMeter(number)
-            network.fit_epoch(classifier.prepare(inputs), labels, settings, seed)
+            ended = network.fit_epoch(classifier.prepare(inputs), labels, settings, seed)
             logits = predict(classifier, inputs)
             meter.add(F.cross_entropy(logits, labels), logits, labels, rate)
             epoch = meter.end(classifier, validation)
             state.add(epoch, meter.losses)
             on_epoch(epoch)
             bar.update()
+            if ended:
+                break
     return state.result(device)
