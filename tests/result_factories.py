@@ -85,9 +85,21 @@ def write_results(
     write_table(folder / CURVES, curves or make_curves())
 
 
-def make_baseline(value: float, experiment: str = "mlp", metric: str = "accuracy", dataset: str = "digits") -> Baseline:
+def make_baseline(
+    value: float,
+    experiment: str = "mlp",
+    metric: str = "accuracy",
+    dataset: str = "digits",
+    epoch: int | None = None,
+) -> Baseline:
     return Baseline(
-        dataset=dataset, experiment=experiment, metric=metric, value=value, sheet="lab9", condition="after 5 epochs"
+        dataset=dataset,
+        experiment=experiment,
+        metric=metric,
+        epoch=epoch,
+        value=value,
+        sheet="lab9",
+        condition="after 5 epochs",
     )
 
 

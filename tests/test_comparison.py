@@ -123,14 +123,39 @@ def test_published_seconds_are_no_score(tmp_path: Path) -> None:
     assert [figure.metric for figure in row.published] == ["accuracy"]
 
 
-@pytest.mark.parametrize("metric", ["best_epoch_accuracy", "accuracy_after_epoch_3"])
 @pytest.mark.parametrize("test", [None, make_evaluation()], ids=["not run", "run"])
-def test_figures_of_single_epochs_have_no_counterpart(
-    tmp_path: Path, metric: str, test: EvaluationRecord | None
-) -> None:
-    row = one_row(tmp_path, test, make_baseline(0.9, metric=metric))
-    assert row.published == [figure(metric, 0.9, "not measured")]
+def test_the_best_epoch_on_the_test_set_has_no_counterpart(tmp_path: Path, test: EvaluationRecord | None) -> None:
+    row = one_row(tmp_path, test, make_baseline(0.9, metric="best_epoch_accuracy"))
+    assert row.published == [figure("best_epoch_accuracy", 0.9, "not measured")]
     assert row.published_accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "epoch", "result"),
+    [
+        # Of two seeds; the first one ends after three epochs, the second one after four.
+        ("validation_accuracy", 2, {"measured": 1.0, "measured_std": 0.0, "difference": 0.1}),
+        ("validation_accuracy", 3, {"measured": 0.85, "measured_std": 0.212132, "difference": -0.05}),
+        ("train_loss", 4, {"measured": 0.0, "difference": -0.9}),
+        ("train_macro_f1", 1, {"measured": 0.9, "measured_std": 0.0, "difference": 0.0}),
+    ],
+)
+def test_a_figure_after_an_epoch_stands_beside_the_curves(
+    tmp_path: Path, metric: str, epoch: int, result: dict[str, float]
+) -> None:
+    row = one_row(tmp_path, make_evaluation(), make_baseline(0.9, metric=metric, epoch=epoch))
+    assert row.published == [figure(metric, 0.9, "measured", epoch=epoch, **result)]
+    assert row.published_accuracy is None
+
+
+def test_a_figure_after_an_epoch_that_the_curves_lack_is_not_measured(tmp_path: Path) -> None:
+    late = make_baseline(0.9, metric="validation_accuracy", epoch=5)
+    assert one_row(tmp_path, make_evaluation(), late).published == [
+        figure("validation_accuracy", 0.9, "not measured", epoch=5)
+    ]
+    write_results(tmp_path / "mlp", curves=make_curves(parts=["train"]))
+    first = make_baseline(0.9, metric="validation_accuracy", epoch=1)
+    assert compare("digits", ["mlp"], tmp_path, [first], curves=False)[0].published[0].status == "not measured"
 
 
 def test_rows_have_the_order_of_the_experiments(tmp_path: Path) -> None:

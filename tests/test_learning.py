@@ -2,7 +2,7 @@
 
 from reprolab.reports.learning import learning_rows
 from reprolab.reports.record import ComparisonRow, LearningRow
-from reprolab.reports.tables import learning_table
+from reprolab.reports.tables import learning_table, progress_table
 from reprolab.training.record import Scores, TrainRecord
 from tests.result_factories import make_curves, make_evaluation, make_row, make_train_record
 
@@ -86,3 +86,28 @@ def test_table_of_experiments_whose_last_epochs_are_the_best_has_a_line_each() -
     assert "| `small` | 2 | last: 2 |" in table
     assert "| +0.2000 | 0.8000 ± 0.0100 | 0.7500 ± 0.0200 |" in table
     assert "best" not in table
+
+
+def test_progress_shows_some_epochs_and_the_last_of_each_experiment() -> None:
+    table = progress_table({"short": make_curves(epochs=(4,)), "long": make_curves(epochs=(12, 12)), "absent": None})
+    assert (
+        table
+        == """\
+| epoch | `short` | `long` |
+|---|---|---|
+| 1 | 1.0000 | 1.0000 ± 0.0000 |
+| 2 | 1.0000 | 1.0000 ± 0.0000 |
+| 3 | 1.0000 | 1.0000 ± 0.0000 |
+| 4 | 0.7000 | 1.0000 ± 0.0000 |
+| 5 |  | 1.0000 ± 0.0000 |
+| 10 |  | 1.0000 ± 0.0000 |
+| 12 |  | 0.7500 ± 0.0707 |
+
+- Accuracy on the validation part; ± is the standard deviation over the seeds.
+- Not run: `absent`.
+"""
+    )
+
+
+def test_without_a_validation_part_there_is_no_progress_to_show() -> None:
+    assert progress_table({"trained": make_curves(parts=["train"]), "absent": None}) == "- Not run: `absent`.\n"

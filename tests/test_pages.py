@@ -14,6 +14,7 @@ from reprolab.core.layout import (
     COMPARISONS,
     comparison_file,
     costs_file,
+    data_figures_folder,
     layers_file,
     metrics_folder,
 )
@@ -126,6 +127,52 @@ def test_learning_curves_are_those_of_the_comparison(params: Params) -> None:
     assert "| `large` |  | not run |" in text
 
 
+def test_a_comparison_has_its_table_on_any_page(params: Params) -> None:
+    assert written(params, "comparison width") == "Not run yet: `dvc repro compare@width`.\n"
+    rows = save_comparison_of_digits("width")
+    assert written(params, "comparison width") == comparison_table(rows)
+
+
+def test_pictures_are_linked_from_where_the_page_lies(params: Params) -> None:
+    assert written(params, "curves width") == "Not run yet: `dvc repro compare@width`.\n"
+    save_comparison_of_digits("width")
+    folder = comparison_file("width").with_suffix("")
+    folder.mkdir()
+    assert written(params, "curves width") == "Not run yet: `dvc repro compare@width`.\n"
+    (folder / "curves.png").touch()
+    assert written(params, "curves width") == "![Width](../metrics/comparison/width/curves.png)\n"
+    Path("README.md").write_text(README + page("curves width"))
+    write_pages(params)
+    assert "\n![Width](metrics/comparison/width/curves.png)\n" in Path("README.md").read_text()
+
+
+def test_the_pictures_of_a_data_set_are_those_that_are_drawn(params: Params) -> None:
+    assert written(params, "pictures digits") == "Not drawn yet: `dvc repro describe@digits`.\n"
+    folder = data_figures_folder("digits")
+    folder.mkdir(parents=True)
+    for name in ("samples.png", "classes.png"):
+        (folder / name).touch()
+    assert written(params, "pictures digits") == (
+        "![digits: classes](../figures/data/digits/classes.png)\n\n"
+        "![digits: samples](../figures/data/digits/samples.png)\n"
+    )
+
+
+def test_progress_is_read_from_the_curves(params: Params) -> None:
+    assert (
+        written(params, "progress width")
+        == """\
+| epoch | `small` |
+|---|---|
+| 1 | 1.0000 ± 0.0000 |
+| 2 | 0.7500 ± 0.0707 |
+
+- Accuracy on the validation part; ± is the standard deviation over the seeds.
+- Not run: `large`.
+"""
+    )
+
+
 def test_a_comparison_from_before_it_asked_for_curves_has_none(params: Params) -> None:
     save_comparison_of_digits("width", curves=False)
     assert written(params, "learning width") == "Not run yet: `dvc repro compare@width`.\n"
@@ -203,8 +250,8 @@ def test_several_marks_of_a_page_are_all_filled(params: Params) -> None:
     [
         (
             page("tables digits"),
-            "<!-- tables digits: begin -->: unknown kind 'tables'; allowed: results, published, learning, classes, "
-            "costs, layers",
+            "<!-- tables digits: begin -->: unknown kind 'tables'; allowed: results, comparison, published, "
+            "learning, curves, progress, pictures, classes, costs, layers",
         ),
         (
             page("published digit"),

@@ -11,14 +11,14 @@ from typing import Any
 from reprolab.core.errors import InputError
 from reprolab.core.files import atomic_directory, read_table, write_text
 from reprolab.core.layout import CURVES, TEST, TRAIN, has_run
-from reprolab.evaluation.figures import save_figure
+from reprolab.evaluation.drawing import save_figure
 from reprolab.evaluation.record import EvaluationRecord
-from reprolab.reports.baselines import EPOCH_SECONDS, MEASURABLE, Baseline, baselines_of
+from reprolab.reports.baselines import BEST_EPOCH, EPOCH_SECONDS, Baseline, baselines_of
 from reprolab.reports.figures import comparison_figure, learning_figure
 from reprolab.reports.learning import learning_rows
 from reprolab.reports.record import ComparisonRow, PublishedFigure, save_rows
 from reprolab.reports.tables import comparison_table, learning_table, published_table
-from reprolab.training.record import CurvePoint, TrainRecord
+from reprolab.training.record import CurvePoint, TrainRecord, mean_and_deviation
 
 CONFIDENCE = 0.95
 
@@ -76,7 +76,7 @@ def save_comparison(
         sections.append(f"### Published figures\n\n{published_table(rows)}")
     if curves is not None:
         sections.append(f"### Learning curves\n\n{learning_table(rows)}")
-        figures["curves.png"] = learning_figure(title, curves)
+        figures["curves.png"] = learning_figure(title, curves, {row.experiment: row.published for row in rows})
     write_text(files[1], "\n".join(sections))
     with atomic_directory(path) as folder:
         for name, figure in figures.items():
@@ -130,12 +130,15 @@ def _row(name: str, results: _Results | None, published: Sequence[Baseline], cur
 
 
 def _beside_measured(figure: Baseline, results: _Results | None) -> PublishedFigure:
-    about = figure.model_dump(include={"metric", "value", "sheet", "condition"})
-    if figure.metric not in MEASURABLE:
+    about = figure.model_dump(include={"metric", "epoch", "value", "sheet", "condition"})
+    if figure.metric == BEST_EPOCH:
         return PublishedFigure(**about, status="not measured")
     if not results:
         return PublishedFigure(**about, status="not run")
-    value, deviation = _measured(figure.metric, results)
+    found = _measured_after(figure.epoch, figure.metric, results) if figure.epoch else _measured(figure.metric, results)
+    if not found:
+        return PublishedFigure(**about, status="not measured")
+    value, deviation = found
     return PublishedFigure(
         **about,
         measured=value,
@@ -143,6 +146,16 @@ def _beside_measured(figure: Baseline, results: _Results | None) -> PublishedFig
         difference=round(value - figure.value, 6),
         status="measured",
     )
+
+
+def _measured_after(epoch: int, metric: str, results: _Results) -> tuple[float, float | None] | None:
+    """A score after an epoch, as `_measured` gives it; None where the curves lack the part or the epoch."""
+    part, score = metric.split("_", 1)
+    points = [point for point in results.curves if (point.part, point.epoch) == (part, epoch)]
+    if not points:
+        return None
+    summary = mean_and_deviation({point.seed: {score: getattr(point, score)} for point in points})
+    return summary[score], summary.get(f"{score}_std")
 
 
 def _measured(metric: str, results: _Results) -> tuple[float, float | None]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from reprolab.evaluation.canvas import Figure, Line2D, as_written, own_settings, subplots
-from reprolab.evaluation.figures import SCORES, Curves, are_few, draw_curves, seeds_in_title
-from reprolab.reports.record import ComparisonRow
+from reprolab.evaluation.figures import COLORS, SCORES, Curves, are_few, draw_curves, seeds_in_title
+from reprolab.reports.record import ComparisonRow, PublishedFigure
 
 
 @own_settings()
@@ -31,8 +31,15 @@ def comparison_figure(title: str, rows: Sequence[ComparisonRow]) -> Figure:
 
 
 @own_settings()
-def learning_figure(title: str, experiments: Mapping[str, Curves | None]) -> Figure:
-    """A column for each experiment, a row for each score with one scale; None stands for an experiment not run."""
+def learning_figure(
+    title: str,
+    experiments: Mapping[str, Curves | None],
+    published: Mapping[str, Sequence[PublishedFigure]] | None = None,
+) -> Figure:
+    """A column for each experiment, a row for each score with one scale; None stands for an experiment not run.
+
+    What is `published` of an experiment after its epochs is dashed, in the colour of its part.
+    """
     run = [curves for curves in experiments.values() if curves]
     scores = ("loss", "macro_f1", "accuracy")
     size = (max(6, 1 + 2.8 * len(experiments)), 7.5)
@@ -49,8 +56,14 @@ def learning_figure(title: str, experiments: Mapping[str, Curves | None]) -> Fig
             else:
                 axis.text(0.5, 0.5, "not run", ha="center", va="center", color="gray", transform=axis.transAxes)
                 axis.set_xticks([])
+            for part, color in COLORS.items():
+                found = [figure for figure in (published or {}).get(name, []) if figure.metric == f"{part}_{score}"]
+                points = {figure.epoch: figure.value for figure in found if figure.epoch}
+                if points and curves:
+                    style = {"color": color, "linestyle": "--", "marker": "D", "fillstyle": "none"}
+                    (parts[f"{part}, published"],) = axis.plot(list(points), list(points.values()), **style)
     for axis, score in zip(axes[:, 0], scores, strict=True):
         axis.set_ylabel(SCORES[score])
     if parts:
-        figure.legend(parts.values(), parts, loc="outside lower center", ncols=2, frameon=False)
+        figure.legend(parts.values(), parts, loc="outside lower center", ncols=len(parts), frameon=False)
     return figure

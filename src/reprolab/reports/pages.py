@@ -1,9 +1,10 @@
-"""Generated tables in README.md and docs/*.md.
+"""Generated tables and pictures in README.md and docs/*.md.
 
-A page holds a table between the lines `<!-- <kind> <name>: begin -->` and `<!-- <kind> <name>: end -->`; `KINDS` says
-what there is. Everything is read from `metrics/`, so nothing has to run for it.
+A page holds them between the lines `<!-- <kind> <name>: begin -->` and `<!-- <kind> <name>: end -->`; `KINDS` says what
+there is. Everything is read from `metrics/` and `figures/data/`, so nothing has to run for it.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from reprolab.core.files import read_table, write_text
 from reprolab.core.layout import (
     BASELINES,
     CLASSES,
+    CURVES,
     TEST,
     comparison_file,
     costs_file,
+    data_figures_folder,
     has_run,
     layers_file,
     metrics_folder,
@@ -32,17 +35,23 @@ from reprolab.reports.tables import (
     costs_table,
     layers_table,
     learning_table,
+    progress_table,
     published_table,
 )
+from reprolab.training.record import CurvePoint
 
 README, DOCS = Path("README.md"), Path("docs")
 MARK = re.compile(r"^<!-- (?P<label>[^\n:]*): (?P<side>begin|end) -->$\n?", re.MULTILINE)
+PICTURE = re.compile(r"\]\(<(?P<path>[^>]+)>\)")
 RESULTS = "results"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What may stand behind the kind's word, and the text for it. `names` is None for a kind without names."""
+    """What may stand behind the kind's word, and the text for it. `names` is None for a kind without names.
+
+    A picture is linked in it by its path from the root, as `![title](<path>)`.
+    """
 
     noun: str
     names: Callable[[Params], Iterable[str]] | None
@@ -101,7 +110,8 @@ def _generated(page: Path, label: str, params: Params) -> str:
         if not kind.names:
             raise InputError(f"{where}: found the name '{name}'; {word} has none: remove it")
         raise InputError(choice(f"{where}: unknown {kind.noun}", name, known))
-    return f"\n{kind.text(params, name)}\n"
+    text = PICTURE.sub(lambda link: f"]({os.path.relpath(link['path'], page.parent)})", kind.text(params, name))
+    return f"\n{text}\n"
 
 
 def _mark(label: str, side: str) -> str:
@@ -117,6 +127,11 @@ def _results(params: Params, _: str) -> str:
     )
 
 
+def _comparison(_: Params, comparison: str) -> str:
+    path = comparison_file(comparison)
+    return comparison_table(load_rows(path)) if path.exists() else _not_run(comparison)
+
+
 def _published(_: Params, comparison: str) -> str:
     path = comparison_file(comparison)
     return published_table(load_rows(path)) if path.exists() else _not_run(comparison)
@@ -129,6 +144,27 @@ def _learning(_: Params, comparison: str) -> str:
     if not rows or any(row.has_run and not row.learning for row in rows):
         return _not_run(comparison)
     return learning_table(rows)
+
+
+def _progress(params: Params, comparison: str) -> str:
+    entry = params.comparison(comparison)
+    folders = {name: metrics_folder(entry.dataset, name) for name in params.compared(entry)}
+    return progress_table(
+        {name: read_table(path / CURVES, CurvePoint) if has_run(path) else None for name, path in folders.items()}
+    )
+
+
+def _curves(params: Params, comparison: str) -> str:
+    path = comparison_file(comparison).with_suffix("") / "curves.png"
+    title = params.comparison(comparison).title or comparison
+    return f"![{title}](<{path}>)\n" if path.exists() else _not_run(comparison)
+
+
+def _pictures(_: Params, dataset: str) -> str:
+    paths = sorted(data_figures_folder(dataset).glob("*.png"))
+    if not paths:
+        return f"Not drawn yet: `dvc repro describe@{dataset}`.\n"
+    return "\n".join(f"![{dataset}: {path.stem}](<{path}>)\n" for path in paths)
 
 
 def _classes(params: Params, dataset: str) -> str:
@@ -164,8 +200,12 @@ def _with_curves(params: Params) -> list[str]:
 
 KINDS = {
     RESULTS: Kind("", None, _results),
+    "comparison": Kind("comparison", lambda params: params.comparisons, _comparison),
     "published": Kind("comparison", lambda params: params.comparisons, _published),
     "learning": Kind("comparison with curves", _with_curves, _learning),
+    "curves": Kind("comparison with curves", _with_curves, _curves),
+    "progress": Kind("comparison with curves", _with_curves, _progress),
+    "pictures": Kind("data set", lambda params: params.datasets, _pictures),
     "classes": Kind("data set", lambda params: params.datasets, _classes),
     "costs": Kind("data set", lambda params: params.datasets, _costs),
     "layers": Kind("experiment", lambda params: params.experiments, _layers),

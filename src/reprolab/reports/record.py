@@ -12,12 +12,14 @@ from reprolab.training.record import Scores
 
 
 class PublishedFigure(Record):
-    """A published figure beside the measured one, with its standard deviation over the seeds.
+    """A published figure beside the measured one, with its standard deviation over the seeds; of the whole training, or
+    after one `epoch`.
 
     `status` is "not measured" where this lab has no such figure.
     """
 
     metric: str
+    epoch: int | None = None
     value: float
     sheet: str
     condition: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reprolab.evaluation.record import ClassRow, Costs, EvaluationRecord, LayerRow
 from reprolab.reports.record import ComparisonRow, LearningRow, PublishedFigure
-from reprolab.training.record import Scores
+from reprolab.training.record import CurvePoint, Scores, mean_and_deviation
 
 COMPARISON = (
     "experiment", "seeds", "accuracy", "95 % interval", "published", "difference", "published is", "macro-F1", "loss",
@@ -20,15 +20,9 @@ COSTS = (
     "experiment", "parameters", "trainable", "MFLOPs an image", "training images/s", "inference images/s",
     "seconds an epoch", "published", "training memory, MB", "batch", "test accuracy",
 )  # fmt: skip
+PROGRESS = (1, 2, 3, 5, 10, 20, 50, 100)  # epochs that a table of progress shows
 LAYERS = ("layer", "type", "input", "output", "maps", "parameters")
-FIGURES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "loss": "loss",
-    "train_accuracy": "train accuracy",
-    "best_epoch_accuracy": "accuracy of the best epoch",
-    "parameters": "parameters",
-}
+FIGURES = {"best_epoch_accuracy": "accuracy of the best epoch"}
 INTERVAL = {"inside": "inside the interval", "below": "below it", "above": "above it"}
 NOT_RUN, NOT_MEASURED, NOTHING = "not run", "not measured", "—"
 
@@ -57,6 +51,27 @@ def learning_table(rows: Sequence[ComparisonRow]) -> str:
     if any((row.seeds or 1) > 1 for row in rows):
         notes.append("Means over the seeds; ± is their standard deviation.")
     return _table(LEARNING, cells) + _notes(notes)
+
+
+def progress_table(experiments: Mapping[str, Sequence[CurvePoint] | None]) -> str:
+    """The validation accuracy after some epochs, a column for each experiment with a validation part that has run.
+
+    None stands for an experiment that has not run.
+    """
+    seeds: dict[str, dict[int, list[float]]] = {}
+    for name, points in experiments.items():
+        for point in points or ():
+            if point.part == "validation":
+                seeds.setdefault(name, {}).setdefault(point.epoch, []).append(point.accuracy)
+    missing = [f"`{name}`" for name, points in experiments.items() if not points]
+    notes = [f"Not run: {', '.join(missing)}."] if missing else []
+    if not seeds:
+        return _notes(notes).lstrip()
+    last = {max(epochs) for epochs in seeds.values()}
+    shown = sorted(last | {epoch for epoch in PROGRESS if epoch < max(last)})
+    lines = [[str(epoch), *(_over_seeds(epochs.get(epoch)) for epochs in seeds.values())] for epoch in shown]
+    notes.insert(0, "Accuracy on the validation part; ± is the standard deviation over the seeds.")
+    return _table(["epoch", *(f"`{name}`" for name in seeds)], lines) + _notes(notes)
 
 
 def classes_table(experiments: Mapping[str, Sequence[ClassRow] | None]) -> str:
@@ -140,7 +155,7 @@ def _published_cells(row: ComparisonRow, figure: PublishedFigure) -> list[str]:
         measured = _with_deviation(figure.measured, figure.measured_std, _form(metric))
     return [
         _name(row),
-        FIGURES.get(metric) or f"accuracy after epoch {metric.rpartition('_')[2]}",
+        _figure_name(figure),
         _number(figure.value, _form(metric)),
         measured,
         "" if figure.difference is None else _signed(figure.difference, _form(metric)),
@@ -148,13 +163,20 @@ def _published_cells(row: ComparisonRow, figure: PublishedFigure) -> list[str]:
     ]
 
 
+def _figure_name(figure: PublishedFigure) -> str:
+    name = FIGURES.get(figure.metric) or figure.metric.replace("macro_f1", "macro-F1").replace("_", " ")
+    return name + (f" after epoch {figure.epoch}" if figure.epoch else "")
+
+
 def _published_notes(rows: Sequence[ComparisonRow], figures: Sequence[PublishedFigure]) -> list[str]:
     measured = {figure.metric for figure in figures if figure.status == "measured"}
     notes = []
-    if any(figure.status == "not measured" for figure in figures):
+    if any(figure.status == "not measured" and not figure.epoch for figure in figures):
         notes.append(
             "Not measured: the sheet looked at the test set after each epoch; here it is read once, after the training."
         )
+    if any(figure.status == "not measured" and figure.epoch for figure in figures):
+        notes.append("Not measured after an epoch: the training had no such part, or fewer epochs.")
     if "train_accuracy" in measured:
         notes.append("Train accuracy is counted while the epoch's steps change the weights.")
     compared = [row for row in rows if row.published]
@@ -215,6 +237,13 @@ def _costs_cells(row: CostsRow) -> list[str]:
         str(costs.batch_size),
         accuracy,
     ]
+
+
+def _over_seeds(accuracies: Sequence[float] | None) -> str:
+    if not accuracies:
+        return ""
+    summary = mean_and_deviation({seed: {"accuracy": value} for seed, value in enumerate(accuracies)})
+    return _with_deviation(summary["accuracy"], summary.get("accuracy_std"))
 
 
 def _layer_cells(row: LayerRow) -> list[str]:
