@@ -132,6 +132,7 @@ def test_the_walk_follows_imports_and_leaves_out_tracking_and_type_checks() -> N
     [
         ("download", "sources", "item.source.name"),
         ("split", "sources", "item.source.name"),
+        ("describe", "sources", "item.source.name"),
         ("train", "architectures", "item.model.name"),
     ],
 )
@@ -161,6 +162,7 @@ def test_the_layout_is_that_of_dvc_yaml() -> None:
     comparison = layout.comparison_file(key)
     assert outputs("download") == {str(layout.RAW / key)}
     assert outputs("split") == {str(layout.SPLITS / key)}
+    assert outputs("describe") == {str(layout.data_figures_folder(key))}
     assert outputs("train") == {
         str(layout.MODELS / key),
         *(str(metrics / name) for name in ("train.json", "curves.csv")),

@@ -12,10 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.legend import Legend
 
-from reprolab.evaluation.figures import classes_figure, confusion_figure, curves_figure, loss_figure, save_figure
+from reprolab.evaluation.drawing import save_figure
+from reprolab.evaluation.figures import (
+    classes_figure,
+    confusion_figure,
+    curves_figure,
+    loss_figure,
+    steps_figure,
+)
 from reprolab.evaluation.record import ConfusionRow
 from reprolab.reports.figures import comparison_figure, learning_figure
-from reprolab.reports.record import ComparisonRow
+from reprolab.reports.record import ComparisonRow, PublishedFigure
 from reprolab.training.record import CurvePoint, PartName, StepLoss
 from tests.result_factories import make_class_row, make_row
 
@@ -65,6 +72,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "loss": lambda: loss_figure("mlp", step_losses(4, 10 / np.arange(1, 201)) + step_losses(5, [99.0])),
     "classes": lambda: classes_figure("mlp", CLASSES),
     "learning": lambda: learning_figure("depth", LEARNING),
+    "steps": lambda: steps_figure("mlp, seed 0", step_losses(0, range(12, 0, -1)) + step_losses(2, [99.0]), CURVES),
 }
 
 
@@ -121,6 +129,29 @@ def test_curves_of_one_seed_without_validation_are_one_line() -> None:
     figure = curves_figure("mlp", [row for row in CURVES if row.seed == 2 and row.part == "train"])
     assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
     assert legend_entries(figure) == {"train"}
+
+
+def test_a_seed_that_has_ended_counts_with_its_last_score() -> None:
+    curves = [row for row in CURVES if row.part == "train" and (row.seed, row.epoch) not in {(0, 2), (0, 3)}]
+    lines = curves_figure("mlp", curves).axes[0].lines
+    assert [np.asarray(line.get_ydata(), float).tolist() for line in lines] == [[1], [3, 4, 5], [2, 2.5, 3]]
+    assert [list(line.get_xdata()) for line in lines] == [[1], [1, 2, 3], [1, 2, 3]]  # type: ignore[arg-type]
+
+
+def test_scores_by_step_are_those_of_the_first_seed_where_its_epochs_lie() -> None:
+    figure = FIGURES["steps"]()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy", "macro-F1"]
+    assert {axes.get_xlabel() for axes in figure.axes} == {"step"}
+    assert legend_entries(figure) == {"each step", "train", "validation"}
+    each, *_ = (np.asarray(line.get_ydata(), float).tolist() for line in figure.axes[0].lines)
+    assert each == list(range(12, 0, -1))
+    # Four steps an epoch: means of training in the middle of them, validation after them.
+    for axes, scale in zip(figure.axes, (1, 0.1, 0.01), strict=True):
+        train, validation = axes.lines[-2:]
+        assert list(train.get_xdata()) == [2, 6, 10]  # type: ignore[arg-type]
+        assert list(validation.get_xdata()) == [4, 8, 12]  # type: ignore[arg-type]
+        assert np.asarray(train.get_ydata(), float) / scale == pytest.approx([1, 2, 3])
+        assert np.asarray(validation.get_ydata(), float) / scale == pytest.approx([6, 7, 8])
 
 
 def test_confusion_shows_shares_with_counts_and_leaves_empty_cells_blank() -> None:
@@ -261,6 +292,26 @@ def test_learning_draws_the_scores_on_one_scale_a_row() -> None:
         assert [len(axes.lines) for axes in row] == [2, 0, 6]
         means = [(np.asarray(line.get_ydata(), float) / scale).round(6).tolist() for line in row[0].lines]
         assert means == [[1, 2, 3], [6, 7, 8]]
+
+
+def test_learning_has_what_is_published_after_epochs_dashed_beside_the_measured_curves() -> None:
+    def published(metric: str, epoch: int | None, value: float) -> PublishedFigure:
+        about = {"sheet": "lab9", "condition": "", "status": "measured"}
+        return PublishedFigure.model_validate({"metric": metric, "epoch": epoch, "value": value} | about)
+
+    accuracies = [published("validation_accuracy", epoch, epoch / 4) for epoch in (1, 2)]
+    others = [published("train_loss", 3, 1.5), published("accuracy", None, 0.9)]
+    figure = learning_figure("depth", LEARNING, {"deep": [*accuracies, *others], "later": accuracies})
+    rows = panels(figure)
+    assert [[len(axes.lines) for axes in row] for row in rows] == [[2, 0, 7], [2, 0, 6], [2, 0, 7]]
+    for axes, color, points in (
+        (rows[0][2], "tab:blue", [[3], [1.5]]),
+        (rows[2][2], "tab:orange", [[1, 2], [0.25, 0.5]]),
+    ):
+        line = axes.lines[-1]
+        assert (line.get_linestyle(), line.get_color()) == ("--", color)
+        assert [list(line.get_xdata()), list(line.get_ydata())] == points  # type: ignore[arg-type]
+    assert legend_entries(figure) == {"train", "validation", "train, published", "validation, published"}
 
 
 def test_learning_marks_the_epochs_of_all_columns_or_of_none() -> None:

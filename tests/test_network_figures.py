@@ -170,6 +170,12 @@ def test_an_experiment_on_two_features_shows_its_decision_and_no_image(evaluatio
     assert figures["confusion.png"].axes[0].get_title() == "net, test part"
 
 
+def test_scores_by_step_are_drawn_where_an_epoch_has_several_steps(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_table(tmp_path / STEPS, [StepLoss(seed=3, step=step, loss=0.5) for step in (1, 2)])
+    figures = experiment_figures("net", tmp_path, CURVES, TWO_FEATURES, evaluation)
+    assert figures["steps.png"].get_suptitle() == "net, seed 3"
+
+
 @pytest.mark.parametrize("text", [None, "seed,step,loss\n3,1,low\n"], ids=["missing", "damaged"])
 def test_bad_step_losses_are_refused(evaluation: Evaluation, tmp_path: Path, text: str | None) -> None:
     if text:

@@ -47,6 +47,10 @@ def test_iris_is_scikit_learns_table(target: Path) -> None:
     assert (data.classes, data.provenance) == (tuple(load_iris().target_names), "official")
 
 
+def test_the_features_of_iris_are_named_as_scikit_learn_names_them() -> None:
+    assert [name.replace(", cm", " (cm)") for name in iris.FEATURES] == load_iris().feature_names
+
+
 @pytest.mark.parametrize("source", [digits, iris])
 def test_bundled_data_are_fetched_to_the_same_bytes_each_time(source: Any, target: Path) -> None:
     source.fetch(target)
@@ -121,6 +125,7 @@ def test_wine_is_read_from_the_official_form_and_the_mirror_s_to_the_same_arrays
     assert official.train_labels.tolist() == mirrored.train_labels.tolist()
     assert (mirrored.train_inputs.shape, mirrored.train_inputs.dtype.name) == ((40, 11), "float32")
     assert mirrored.train_labels.tolist() == [int(number % 6 + 3 >= 6) for number in range(40)]
+    assert wine.original_labels(target).tolist() == [number % 6 + 3 for number in range(40)]
     assert (mirrored.test_inputs, mirrored.provenance) == (None, "official")
 
 
@@ -133,6 +138,7 @@ def test_the_real_wine_table_has_its_known_sizes(target: Path, monkeypatch: pyte
     assert np.bincount(data.train_labels).tolist() == [744, 855]
     official_form(target / wine.FILE)
     assert wine.load(target).train_inputs.tobytes() == data.train_inputs.tobytes()
+    assert np.bincount(wine.original_labels(target))[3:].tolist() == [10, 53, 681, 638, 199, 18]
     parts = make_split(data, SplitConfig(test=0.25, validation=0.15, seed=0))
     rows = [{row.tobytes() for row in part.inputs} for part in parts.values()]
     assert sum(len(part) for part in parts.values()) == 1599

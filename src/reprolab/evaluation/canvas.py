@@ -5,7 +5,7 @@ The one module that imports Matplotlib: others get from it what they draw with.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,11 +71,17 @@ def new_figure(**options: Any) -> Figure:
 
 
 def subplots(
-    rows: int = 1, columns: int = 1, *, sharey: Any = False, squeeze: bool = True, **options: Any
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    sharey: Any = False,
+    squeeze: bool = True,
+    width_ratios: Sequence[float] | None = None,
+    **options: Any,
 ) -> tuple[Figure, Any]:
     """As `pyplot.subplots`, whose figures belong to a backend."""
     figure = new_figure(**options)
-    return figure, figure.subplots(rows, columns, sharey=sharey, squeeze=squeeze)
+    return figure, figure.subplots(rows, columns, sharey=sharey, squeeze=squeeze, width_ratios=width_ratios)
 
 
 def as_written(text: str) -> str:

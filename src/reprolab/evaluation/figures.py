@@ -4,11 +4,9 @@ What needs a network or images is in `network_figures.py`; this module does with
 """
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from reprolab.core.files import atomic_file
 from reprolab.evaluation.canvas import Axes, Figure, Line2D, MaxNLocator, own_settings, setp, subplots
 from reprolab.evaluation.record import ClassRow, ConfusionRow
 from reprolab.training.record import CurvePoint, StepLoss
@@ -19,13 +17,6 @@ WINDOW = 60  # steps of the moving average, as in the lab sheet
 LOG_FROM = 10  # a loss that falls by more than this factor has a logarithmic axis
 
 Curves = Sequence[CurvePoint]  # of one experiment
-
-
-@own_settings()
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the figure alone."""
-    with atomic_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})
 
 
 @own_settings()
@@ -62,6 +53,32 @@ def loss_figure(title: str, rows: Sequence[StepLoss]) -> Figure:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3)
     axis.legend()
+    return figure
+
+
+@own_settings()
+def steps_figure(title: str, rows: Sequence[StepLoss], curves: Curves) -> Figure:
+    """Loss, accuracy and macro-F1 of the first seed by step: on the training part as means over the steps of an epoch,
+    which stand in their middle, on the validation part at the end of them; and the loss of each step."""
+    seed = rows[0].seed
+    losses = [row.loss for row in rows if row.seed == seed]
+    points = [point for point in curves if point.seed == seed]
+    steps_an_epoch = len(losses) / max(point.epoch for point in points)
+    figure, axes = subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure.suptitle(title)
+    axes[0].plot(range(1, len(losses) + 1), losses, color="tab:blue", alpha=0.35, linewidth=0.6, label="each step")
+    for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
+        for part in dict.fromkeys(point.part for point in points):
+            shown = [point for point in points if point.part == part]
+            before = 0.5 if part == "train" else 0.0
+            steps = [(point.epoch - before) * steps_an_epoch for point in shown]
+            values = [getattr(point, score) for point in shown]
+            marker = "o" if are_few(points) else ""
+            axis.plot(steps, values, color=COLORS[part], label=part, marker=marker, markersize=3)
+        axis.set(xlabel="step", ylabel=label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.grid(alpha=0.3)
+    axes[0].legend()
     return figure
 
 
@@ -125,18 +142,23 @@ def are_few(curves: Curves) -> bool:
 
 
 def draw_curves(axis: Axes, curves: Curves, score: str, marker: str) -> dict[str, Line2D]:
-    """One score by epoch, train against validation; returns the bold line of each part."""
+    """One score by epoch, train against validation; returns the bold line of each part.
+
+    A seed whose training has ended before the others' counts in the mean with the score that it ended with.
+    """
     bold: dict[str, Line2D] = {}
     for part in dict.fromkeys(point.part for point in curves):
         seeds: dict[int, list[CurvePoint]] = {}
         for point in curves:
             if point.part == part:
                 seeds.setdefault(point.seed, []).append(point)
-        values = np.array([[getattr(point, score) for point in points] for points in seeds.values()])
-        epochs = [point.epoch for point in next(iter(seeds.values()))]
-        if len(values) > 1:
-            axis.plot(epochs, values.T, color=COLORS[part], alpha=0.3, linewidth=0.8)
-        (bold[part],) = axis.plot(epochs, values.mean(0), color=COLORS[part], label=part, marker=marker, markersize=3)
+        lines = [[getattr(point, score) for point in points] for points in seeds.values()]
+        epochs = [point.epoch for point in max(seeds.values(), key=len)]
+        if len(lines) > 1:
+            for line in lines:
+                axis.plot(epochs[: len(line)], line, color=COLORS[part], alpha=0.3, linewidth=0.8)
+        means = np.mean([line + line[-1:] * (len(epochs) - len(line)) for line in lines], axis=0)
+        (bold[part],) = axis.plot(epochs, means, color=COLORS[part], label=part, marker=marker, markersize=3)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3)
     return bold

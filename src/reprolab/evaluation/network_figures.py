@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from reprolab.core.files import read_table
 from reprolab.core.layout import STEPS
 from reprolab.data.parts import Part
 from reprolab.evaluation.canvas import (
-    Axes,
     Figure,
     ListedColormap,
     Normalize,
@@ -22,8 +20,16 @@ from reprolab.evaluation.canvas import (
     own_settings,
     subplots,
 )
+from reprolab.evaluation.drawing import draw_tiles, picture
 from reprolab.evaluation.evaluate import Evaluation
-from reprolab.evaluation.figures import Curves, classes_figure, confusion_figure, curves_figure, loss_figure
+from reprolab.evaluation.figures import (
+    Curves,
+    classes_figure,
+    confusion_figure,
+    curves_figure,
+    loss_figure,
+    steps_figure,
+)
 from reprolab.evaluation.inspection import (
     decisions,
     feature_maps,
@@ -48,14 +54,17 @@ def experiment_figures(
     """
     classes = evaluation.classes
     seed, classifier = next(iter(evaluation.classifiers.items()))
+    steps = read_table(model_folder / STEPS, StepLoss)
     together = ", all seeds together" if len(evaluation.scores) > 1 else ""
     figures = {
         "curves.png": curves_figure(name, curves),
-        "loss.png": loss_figure(name, read_table(model_folder / STEPS, StepLoss)),
+        "loss.png": loss_figure(name, steps),
         "confusion.png": confusion_figure(f"{name}, test part{together}", evaluation.confusion_rows()),
         "classes.png": classes_figure(f"{name}, test part{together}", evaluation.class_rows()),
     }
     of_seed = f"{name}, seed {seed}"
+    if sum(row.seed == seed for row in steps) > max(point.epoch for point in curves if point.seed == seed):
+        figures["steps.png"] = steps_figure(of_seed, steps, curves)
     if test.inputs.ndim == 4:
         figures["errors.png"] = errors_figure(of_seed, test, evaluation.logits, classes)
         if has_convolutions(classifier.network):
@@ -81,7 +90,7 @@ def errors_figure(title: str, test: Part, logits: torch.Tensor, classes: Sequenc
         titles = [
             f"{classes[error.actual]} → {classes[error.predicted]}\n{_percent(error.confidence)}" for error in errors
         ]
-        _draw_tiles(axis, [_picture(test.inputs[error.index]) for error in errors], columns, titles)
+        draw_tiles(axis, [picture(test.inputs[error.index]) for error in errors], columns, titles)
     else:
         figure.suptitle(f"{title}: errors")
         axis.text(0.5, 0.5, f"no error on {len(test)} test images", ha="center", va="center")
@@ -103,10 +112,10 @@ def kernels_figure(title: str, layer: str, kernels: np.ndarray) -> Figure:
     axis.set_title("\n".join([f"{title}: {which} kernels {height}×{width} of layer {layer}", *notes]))
     if channels == 3:
         low, high = (extreme(shown, axis=(1, 2, 3), keepdims=True) for extreme in (np.min, np.max))
-        _draw_tiles(axis, list(((shown - low) / np.maximum(high - low, 1e-12)).transpose(0, 2, 3, 1)), columns)
+        draw_tiles(axis, list(((shown - low) / np.maximum(high - low, 1e-12)).transpose(0, 2, 3, 1)), columns)
     else:
         reach = float(np.abs(shown.mean(1)).max()) or 1.0
-        _draw_tiles(axis, list(shown.mean(1)), columns, cmap="RdBu_r", vmin=-reach, vmax=reach)
+        draw_tiles(axis, list(shown.mean(1)), columns, cmap="RdBu_r", vmin=-reach, vmax=reach)
         figure.colorbar(axis.images[0], label="weight")
     return figure
 
@@ -122,7 +131,7 @@ def feature_maps_figure(title: str, classifier: Classifier, image: np.ndarray, a
     grid = figure.add_gridspec(len(layers), 2, width_ratios=[2.2, 0.85 * max(columns, 6)])
     axis = figure.add_subplot(grid[:, 0])
     axis.set_title(f"the first test image,\n{answer}", fontsize=9)
-    _draw_tiles(axis, [_picture(image)], 1)
+    draw_tiles(axis, [picture(image)], 1)
     axis.set_anchor("N")
     for row, layer in enumerate(layers):
         axis = figure.add_subplot(grid[row, 1])
@@ -132,7 +141,7 @@ def feature_maps_figure(title: str, classifier: Classifier, image: np.ndarray, a
         which = f"{shown} of {layer.count}" if shown < layer.count else f"{shown}"
         text = f"layer {layer.layer}{after}: {which} maps {height}×{width}, dark {low:.3g}, bright {high:.3g}"
         axis.set_title(text, fontsize=9, loc="left")
-        _draw_tiles(axis, list(layer.maps), columns, cmap="viridis", vmin=low, vmax=high)
+        draw_tiles(axis, list(layer.maps), columns, cmap="viridis", vmin=low, vmax=high)
         axis.set_anchor("NW")
     return figure
 
@@ -172,30 +181,6 @@ def decision_figure(
     axis.set(xlim=(left, right), ylim=(bottom, top))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
-
-
-def _draw_tiles(
-    axis: Axes, images: Sequence[np.ndarray], columns: int, titles: Sequence[str] = (), **style: Any
-) -> None:
-    """Images of one size side by side in rows of `columns`: one axis, since many small ones are slow to draw."""
-    height, width = images[0].shape[:2]
-    for_title = 0.2 * width if titles else 0
-    across, down = 1.1 * width, height + for_title + 0.1 * width
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        left, top = column * across, row * down
-        extent = (left, left + width, top + height, top)
-        axis.imshow(image, extent=extent, interpolation="nearest", **{"cmap": "gray"} | style)
-        if titles:
-            axis.text(left + width / 2, top, titles[index], ha="center", va="bottom", fontsize=8)
-    rows = ceil(len(images) / columns)
-    axis.set(xlim=(0, columns * across - 0.1 * width), ylim=((rows - 1) * down + height, -for_title), aspect="equal")
-    axis.set_axis_off()
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """A stored image (channels, height, width) as Matplotlib has it, with colours where it has three channels."""
-    return image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][..., None], 3, 2)
 
 
 def _percent(share: float) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from reprolab.core.files import atomic_directory, read_table, write_table
 from reprolab.core.layout import CLASSES, CONFUSION, CURVES, TEST
 from reprolab.data.parts import Part
+from reprolab.evaluation.drawing import save_figure
 from reprolab.evaluation.evaluate import Evaluation
-from reprolab.evaluation.figures import save_figure
 from reprolab.evaluation.network_figures import experiment_figures
 from reprolab.training.record import CurvePoint
 

@@ -7,6 +7,7 @@ import numpy as np
 from reprolab.data.fetch import SourceData, read_arrays, verify_checksum, verify_numbers
 
 FILE = "iris.npz"
+FEATURES = ("sepal length, cm", "sepal width, cm", "petal length, cm", "petal width, cm")
 CLASSES = ("setosa", "versicolor", "virginica")
 SHA256 = "879b81724528964779983358162a724401de00141f8cb9c922d27f908396b8c7"
 
@@ -20,7 +21,7 @@ def fetch(folder: Path) -> None:
 
 
 def load(folder: Path) -> SourceData:
-    """Centimetres: length and width of the sepal, length and width of the petal."""
+    """Centimetres, as `FEATURES` says."""
     advice = f"Run `dvc repro -f download@{folder.name}`"
     features, labels = read_arrays(folder / FILE, ("features", "labels"), advice)
     verify_checksum(folder / FILE, features.tobytes() + labels.tobytes(), SHA256, advice)

@@ -33,6 +33,11 @@ def load(folder: Path) -> SourceData:
     return SourceData(values[:, :QUALITY].astype(np.float32), labels, None, None, CLASSES, "official")
 
 
+def original_labels(folder: Path) -> np.ndarray:
+    """The tasters' points (1599,), of which `load` makes two classes."""
+    return _read(folder / FILE, f"Run `dvc repro -f download@{folder.name}`")[:, QUALITY].astype(np.int64)
+
+
 def _read(path: Path, advice: str, where: str = "") -> np.ndarray:
     """The table (1599, 12) in float64, alcohol to four digits. Errors name `where` the file is from, else its path."""
     where = where or str(path)
