@@ -1,12 +1,18 @@
-"""LeNet-5 trained the lab sheet's own way gives the sheet's own figures: the architecture is exact."""
+"""What the lab sheets report comes about here too: on their data, trained their way."""
+
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from reprolab.architectures.lenet5 import build
+from reprolab.core.config import load_params
 from reprolab.data.fetch import SourceData
+from reprolab.data.parts import TrainingData
+from reprolab.data.split import make_split, save_split
 from reprolab.sources.mnist import load
+from reprolab.training.run import train
 from tests.factories import REPOSITORY
 
 RAW = REPOSITORY / "data" / "raw" / "mnist"
@@ -52,3 +58,28 @@ def test_the_sheet_s_first_epoch_to_four_digits() -> None:
         right += int((logits.argmax(1) == labels).sum())
     assert round(sum(losses) / len(losses), 4) == 0.5815
     assert round(right / 60_000, 4) == 0.8415
+
+
+@pytest.fixture(scope="module")
+def mnist900(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    params, source = load_params(REPOSITORY / "params.yaml"), load(RAW)
+    parts = make_split(source, params.dataset("mnist900").split)
+    folder: Path = tmp_path_factory.mktemp("mnist900")
+    return TrainingData(save_split(parts, source, "mnist900", folder), parts["train"], parts["validation"])
+
+
+def last_epoch(name: str, data: TrainingData) -> tuple[float, float]:
+    """Accuracy on the training part, and loss on the validation part, of the first seed."""
+    experiment = load_params(REPOSITORY / "params.yaml").experiment(name)
+    epoch = train(experiment, data, None, experiment.training.seeds[0]).epochs[-1]
+    assert epoch.validation
+    return epoch.train.accuracy, epoch.validation.loss
+
+
+@pytest.mark.slow
+def test_weight_decay_helps_a_deep_mlp_on_raw_pixels_and_ruins_it_on_standardised_ones(mnist900: TrainingData) -> None:
+    overfitted, regularised = (last_epoch(name, mnist900) for name in ("deep-mlp", "deep-mlp-decay"))
+    assert overfitted[0] == regularised[0] == 1.0
+    assert regularised[1] < 0.85 < overfitted[1]
+    scaled = last_epoch("deep-mlp-decay-standardised", mnist900)
+    assert scaled[0] < 0.6 and scaled[1] > 1.5
