@@ -57,8 +57,8 @@ def test_the_repository_has_no_error(files: Path, capsys: pytest.CaptureFixture[
         ("params.yaml", "{name: digits}", "{name: digits, size: 8}", "datasets.digits.source.size: unknown option"),
         (
             "params.yaml",
-            "\n    dataset: iris",
-            "\n    dataset: wine",
+            "\n    dataset: iris\n",
+            "\n    dataset: wine\n",
             "comparisons.iris: no experiment has `dataset: iris`",
         ),
         (
@@ -79,7 +79,7 @@ def test_the_repository_has_no_error(files: Path, capsys: pytest.CaptureFixture[
             "optimizer: {name: adam, lr: 0}",
             "experiments.digits-mlp.training.optimizer.lr: found 0; it should be greater than 0",
         ),
-        ("data/baselines.csv", "mlp-512,parameters", "mlp-512,size", "line 17: unknown metric 'size'"),
+        ("data/baselines.csv", "relu,train_accuracy", "relu,size", "line 15: unknown metric of a training 'size'"),
         ("data/baselines.csv", "digits,digits-mlp", "digits,digit-mlp", "digit-mlp: params.yaml has no such"),
     ],
 )
@@ -151,7 +151,7 @@ def test_show_prints_an_experiment_ready_to_paste(
     assert content["freeze"] == "none"
     text = (files / "params.yaml").read_text()
     start = text.index("  lenet5-classic:")
-    end = text.index("  lenet5-relu:")
+    end = text.index("  lenet5-classic-validated:")
     (files / "params.yaml").write_text(text[:start] + shown + text[end:])
     assert load_params().experiment("lenet5-classic") == Experiment.model_validate(content)
 
