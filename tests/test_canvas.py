@@ -10,7 +10,7 @@ import pytest
 
 from reprolab.core.files import file_hash
 from reprolab.evaluation.canvas import own_settings
-from reprolab.evaluation.figures import save_figure
+from reprolab.evaluation.drawing import save_figure
 from reprolab.reports.figures import comparison_figure
 from tests.factories import REPOSITORY
 from tests.test_figures import FIGURES, comparison_row

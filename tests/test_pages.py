@@ -141,9 +141,9 @@ def test_pictures_are_linked_from_where_the_page_lies(params: Params) -> None:
     assert written(params, "curves width") == "Not run yet: `dvc repro compare@width`.\n"
     (folder / "curves.png").touch()
     assert written(params, "curves width") == "![Width](../metrics/comparison/width/curves.png)\n"
-    Path("README.md").write_text(README + page("curves width"))
+    Path("README.md").write_text(README + page("curves width"), encoding="utf-8")
     write_pages(params)
-    assert "\n![Width](metrics/comparison/width/curves.png)\n" in Path("README.md").read_text()
+    assert "\n![Width](metrics/comparison/width/curves.png)\n" in Path("README.md").read_text(encoding="utf-8")
 
 
 def test_the_pictures_of_a_data_set_are_those_that_are_drawn(params: Params) -> None:
