@@ -38,7 +38,7 @@ def users_of_trainings() -> dict[str, set[str]]:
     users: dict[str, set[str]] = {}
     for path in METRICS.glob(f"*/*/{TRAIN}"):
         try:
-            identities = TrainRecord.load(path).identities
+            identities = TrainRecord.load(path).identities or []
         except InputError:
             continue
         for identity in identities:

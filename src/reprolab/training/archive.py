@@ -117,7 +117,7 @@ def _read_fits(model: Path, metrics: Path, seeds: list[int]) -> dict[int, Fit]:
     record = TrainRecord.load(metrics / TRAIN)
     info = ModelInfo.load(model / MODEL)
     try:
-        device = Device(record.device, record.precision, int(record.threads))
+        device = Device(record.device, record.precision, int(record.threads or ""))
     except ValueError:
         raise InputError(
             f"{metrics / TRAIN}: its seeds were trained on several devices: which had which is not known"

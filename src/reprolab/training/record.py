@@ -101,8 +101,9 @@ class TrainRecord(Record):
     best_epochs: list[int]
     device: str
     precision: str
-    threads: str
-    identities: list[str]
+    # None in files of earlier versions
+    threads: str | None = None
+    identities: list[str] | None = None
 
     def best_scores(self) -> dict[str, float]:
         """Those on the training and the validation part."""
@@ -111,7 +112,7 @@ class TrainRecord(Record):
     @classmethod
     def load_identities(cls, path: Path, seeds: Sequence[int]) -> dict[int, str]:
         """By seed, from the file `path`. Raises `InputError` where it is missing, damaged, or one of other seeds."""
-        identities = cls.load(path).identities
+        identities = cls.load(path).identities or []
         if len(identities) != len(seeds):
             command = cls.made_by.format(folder=path.parent.name)
             raise InputError(f"{path} does not have an identity for each seed: run `{command}`")
