@@ -93,7 +93,7 @@ def test_identities_are_those_of_the_seeds(fits: dict[int, Fit], tmp_path: Path)
     content = json.loads(path.read_text())
     del content["identities"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"train\.json is damaged, or of another version.*identities: Field required"):
+    with pytest.raises(InputError, match=r"train\.json does not have an identity for each seed"):
         TrainRecord.load_identities(path, (3, 4))
 
 

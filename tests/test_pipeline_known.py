@@ -62,7 +62,7 @@ def test_an_edit_without_a_meaning_trains_nothing_and_ends_with_the_same_bytes(
     ("path", "old", "new", "trained"),
     [
         (LENET, '] = "average"', '] = "max"', {("digits-lenet5", "0")}),  # it names its pooling, but the code differs
-        (ADAM, "weight_decay: Annotated[float, Field(ge=0)] = 0.0", "weight_decay: Annotated[float, Field(ge=0)] = 0.1",
+        (ADAM, "weight_decay: WeightDecay = 0.0", "weight_decay: WeightDecay = 0.1",
          {("digits-mlp", "0"), ("digits-lenet5", "0")}),
         (CONFIG, "    snapshots: bool = False\n", "    snapshots: bool = True\n",
          {("digits-mlp", "0"), ("digits-lenet5", "0")}),
@@ -97,8 +97,10 @@ def test_code_that_is_proved_to_give_the_same_trains_nothing(pipeline: Pipeline)
     with pipeline.edited(LENET, "channels, *sides = shape", "channels, *sides = tuple(shape)"):
         printed = proved(pipeline)
         output = pipeline.run("dvc", "repro", "train@digits-lenet5").stdout
-    assert printed.startswith(f"digits-lenet5, seed 0: proved to be the training {before[:12]}, trained 20")
-    assert f"digits-lenet5, seed 0: known, proved to be {before[:12]} of commit " in output
+    # With the same parameters there may be several, one for each meaning that the code had.
+    known = re.fullmatch(r"digits-lenet5, seed 0: proved to be the training (\w{12}), trained 20.*\n", printed)
+    assert known, printed
+    assert f"digits-lenet5, seed 0: known, proved to be {known[1]} of commit " in output
     assert trained_epochs(output) == set()
     assert json.loads(record.read_text())["identities"] != [before]
     assert weights.read_bytes() == expected
