@@ -1,14 +1,14 @@
 """Figures of a data set: what they show, and the stage that draws them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import yaml
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reprolab.core.config import Dataset, SplitConfig
 from reprolab.core.errors import InputError
@@ -26,20 +26,14 @@ from reprolab.sources import digits, iris
 from tests.factories import SPLIT, params_settings
 
 
-@pytest.fixture(autouse=True)
-def closed_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
 def part(labels: list[int], shape: tuple[int, ...] = (1, 2, 2)) -> Part:
     """An example for each label, all of whose values are its place."""
     inputs = np.stack([np.full(shape, place, np.uint8) for place in range(len(labels))])
     return Part(inputs, np.array(labels))
 
 
-def drawn(folder: Path, source: Any, **split: Any) -> set[str]:
-    """Names of the figures of a source that needs no download, whose split and raw files are written here."""
+def drawn(folder: Path, source: Any, **split: Any) -> dict[str, Figure]:
+    """The figures by name, of a source that needs no download, whose split and raw files are written here."""
     raw, parts = folder / "raw", folder / "split"
     for path in (raw, parts):
         path.mkdir()
@@ -48,7 +42,7 @@ def drawn(folder: Path, source: Any, **split: Any) -> set[str]:
     save_split(make_split(data, SplitConfig(seed=0, **split)), data, "small", parts)
     name = source.__name__.rpartition(".")[2]
     settings = {"source": {"name": name}, "split": {"seed": 0, **split}}
-    return set(data_figures(Dataset.model_validate(settings), raw, parts))
+    return data_figures(Dataset.model_validate(settings), raw, parts)
 
 
 def bars(axes: Axes) -> list[float]:
@@ -97,13 +91,13 @@ def test_labels_stand_before_and_after_they_are_made_classes() -> None:
 
 
 def test_images_have_samples(tmp_path: Path) -> None:
-    assert drawn(tmp_path, digits, validation=0.1) == {"classes.png", "samples.png"}
+    assert drawn(tmp_path, digits, validation=0.1).keys() == {"classes.png", "samples.png"}
 
 
 def test_a_table_of_few_features_has_pairs_with_their_names(tmp_path: Path) -> None:
-    assert drawn(tmp_path, iris, test=0.2) == {"classes.png", "features.png"}
-    figure = plt.figure(plt.get_fignums()[-1])
-    assert {axes.get_xlabel() for axes in figure.axes} == set(iris.FEATURES[:3])
+    figures = drawn(tmp_path, iris, test=0.2)
+    assert figures.keys() == {"classes.png", "features.png"}
+    assert {axes.get_xlabel() for axes in figures["features.png"].axes} == set(iris.FEATURES[:3])
 
 
 def test_a_missing_part_is_reported(tmp_path: Path) -> None:
