@@ -1,8 +1,8 @@
-"""`reprolab`: check the parameters, show, measure, verify and prove experiments, write the pages, tidy up."""
+"""`reprolab`: check the parameters, show, measure, verify and prove experiments, explain stages, tidy up."""
 
 import argparse
 
-from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, verify
+from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, verify, why
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 
@@ -10,6 +10,7 @@ COMMANDS = {
     "check": check,
     "show": show,
     "measure": measure,
+    "why": why,
     "verify": verify,
     "prove": prove,
     "results": results,
