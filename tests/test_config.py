@@ -54,6 +54,7 @@ def test_defaults_change_nothing_that_params_does_not_ask_for(tmp_path: Path) ->
         "input": {"size": None, "channels": None, "mean": None, "std": None, "crop_padding": 0, "flip": False},
         "training": {
             "data": "train",
+            "keep": "best",
             "epochs": 2,
             "batch_size": 16,
             "optimizer": {"name": "sgd", "lr": 0.1},
@@ -84,7 +85,7 @@ def test_a_comparison_is_of_all_experiments_of_its_data_set_or_of_those_listed()
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        (f"{TRAINING}.epoch", 3, "unknown key 'epoch' (did you mean 'epochs'?); allowed: data, epochs"),
+        (f"{TRAINING}.epoch", 3, "unknown key 'epoch' (did you mean 'epochs'?); allowed: data, keep, epochs"),
         (f"{TRAINING}.epochs", None, f"{TRAINING}.epochs: this key is missing"),
         (f"{TRAINING}.epochs", "ten", f"{TRAINING}.epochs: found 'ten'; it should be a valid integer"),
         (f"{TRAINING}.epochs", 0, "found 0; it should be greater than or equal to 1"),

@@ -60,7 +60,7 @@ def test_mnist900_is_trained_as_in_module7(name: str) -> None:
     training = found.training
     assert {"name": training.optimizer.name, **training.optimizer.options} == optimizer
     assert (training.batch_size, training.epochs, training.schedule.name) == (batch_size, epochs, "constant")
-    assert training.data == "train" and len(training.seeds) == 3
+    assert (training.data, training.keep) == ("train", "last") and len(training.seeds) == 3
 
 
 def test_mnist900_is_a_balanced_subset_of_600_200_and_100() -> None:

@@ -127,7 +127,11 @@ class Input(Section):
 
 
 class Training(Section):
+    """`keep` says which epoch's weights are the result: those of the best one on the validation part, where there is
+    one, or those of the last."""
+
     data: Literal["train", "train+validation"] = "train"
+    keep: Literal["best", "last"] = "best"
     epochs: Epochs
     batch_size: BatchSize
     optimizer: Optimizer

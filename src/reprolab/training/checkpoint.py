@@ -33,12 +33,14 @@ class Best:
 @dataclass
 class TrainingState:
     """`losses` are those of every step so far; `snapshots` the weights by epoch, 0 being the start, where they are
-    kept. Only a state with its optimizer and schedule can be saved and resumed."""
+    kept; `best` is None where the last epoch is to be kept. Only a state with its optimizer and schedule can be saved
+    and resumed."""
 
     classifier: Classifier
     optimizer: Optimizer | None = None
     schedule: LRScheduler | None = None
     keeps_snapshots: bool = False
+    keeps_last: bool = False
     epochs: list[Epoch] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     snapshots: dict[int, Weights] = field(default_factory=dict)
@@ -58,11 +60,14 @@ class TrainingState:
         self.losses += [round(loss, 6) for loss in torch.stack(losses).tolist()]
         if self.keeps_snapshots:
             self.snapshots[epoch.number] = self.weights()
-        if epoch.validation and (self.best is None or _rank(epoch) > _rank(self.best.epoch)):
+        if epoch.validation and not self.keeps_last and (self.best is None or _rank(epoch) > _rank(self.best.epoch)):
             self.best = Best(epoch, self.weights())
 
     def result(self, device: Device) -> Fit:
-        """The classifier gets the weights of the best epoch; without validation scores that is the last one."""
+        """The classifier gets the weights of the best epoch.
+
+        The last one counts as the best where it is to be kept, and without validation scores.
+        """
         if self.best:
             self.classifier.load_state_dict(self.best.weights)
         best = self.best.epoch if self.best else self.epochs[-1]

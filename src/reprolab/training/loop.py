@@ -42,7 +42,7 @@ def fit(
     optimizer = settings.optimizer.bind("training.optimizer")(classifier.trained_parameters())
     schedule = settings.schedule.bind("training.schedule")(optimizer, settings.epochs, len(batches))
     loss_of = settings.loss.bind("training.loss")()
-    state = TrainingState(classifier, optimizer, schedule, settings.snapshots)
+    state = TrainingState(classifier, optimizer, schedule, settings.snapshots, settings.keep == "last")
 
     with Checkpoint(checkpoint, state, device) as saved:
         for number in range(len(state.epochs) + 1, settings.epochs + 1):

@@ -33,7 +33,7 @@ def fit(
     inputs, labels = data.train.on(device.name)
     validation = data.validation.on(device.name) if data.validation else None
     rate = settings.optimizer.options["lr"]
-    state = TrainingState(classifier, keeps_snapshots=settings.snapshots)
+    state = TrainingState(classifier, keeps_snapshots=settings.snapshots, keeps_last=settings.keep == "last")
     with progress_bar(f"seed {seed}", settings.epochs, "epochs") as bar:
         for number in range(1, settings.epochs + 1):
             meter = EpochMeter(number)
