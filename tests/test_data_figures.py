@@ -60,14 +60,15 @@ def test_each_part_has_a_histogram_of_its_classes() -> None:
     assert train.yaxis_inverted()
 
 
-@pytest.mark.parametrize(("images", "shown"), [(20, 16), (3, 3)])
-def test_samples_are_the_first_sixteen_with_their_classes(images: int, shown: int) -> None:
-    labels = [index % 2 for index in range(images)]
-    figure = samples_figure("pets", part(labels, (3, 2, 2)), ["cat", "dog"])
+@pytest.mark.parametrize(("images", "shown"), [(31, list(range(0, 31, 2))), (3, [0, 1, 2])])
+def test_samples_are_sixteen_from_all_over_the_part_with_their_classes(images: int, shown: list[int]) -> None:
+    labels = [index * 3 // images for index in range(images)]  # sorted by class
+    classes = ["cat", "dog", "emu"]
+    figure = samples_figure("pets", part(labels, (3, 2, 2)), classes)
     (axes,) = figure.axes
     values = [np.unique(np.asarray(image.get_array())).tolist() for image in axes.images]
-    assert values == [[place] for place in range(shown)]
-    assert [text.get_text() for text in axes.texts] == ["cat", "dog"] * (shown // 2) + ["cat"] * (shown % 2)
+    assert values == [[place] for place in shown]
+    assert [text.get_text() for text in axes.texts] == [classes[labels[place]] for place in shown]
 
 
 def test_every_pair_of_features_is_scattered_by_class() -> None:

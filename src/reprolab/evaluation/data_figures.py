@@ -58,12 +58,13 @@ def classes_figure(title: str, parts: Mapping[str, Part], classes: Sequence[str]
 
 @own_settings()
 def samples_figure(title: str, part: Part, classes: Sequence[str]) -> Figure:
-    """The first sixteen images of a part, each below its class."""
+    """Sixteen images of a part, each below its class: evenly spaced, since a file may be sorted by class."""
     count = min(SAMPLES, len(part))
+    chosen = np.linspace(0, len(part) - 1, count).round().astype(int)
     figure, axis = subplots(figsize=(9, 0.6 + 1.2 * ceil(count / COLUMNS)), layout="constrained")
-    figure.suptitle(f"{as_written(title)}: the first {count} training images")
-    titles = [classes[label] for label in part.labels[:count]]
-    draw_tiles(axis, [picture(image) for image in part.inputs[:count]], COLUMNS, titles)
+    figure.suptitle(f"{as_written(title)}: {count} training images")
+    titles = [classes[label] for label in part.labels[chosen]]
+    draw_tiles(axis, [picture(image) for image in part.inputs[chosen]], COLUMNS, titles)
     return figure
 
 
