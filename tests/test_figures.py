@@ -138,6 +138,36 @@ def test_a_seed_that_has_ended_counts_with_its_last_score() -> None:
     assert [list(line.get_xdata()) for line in lines] == [[1], [1, 2, 3], [1, 2, 3]]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("train", "validation", "expected"),
+    [
+        # From the highest loss to a tenth of the lowest one on validation; nearly nothing on training is cut off.
+        ([40, 2, 1e-6], [20, 1, 1.5], ("log", 0.1 / 1.2, 48)),
+        ([40, 2, 0.5], [20, 1, 1.5], ("log", 0.5 / 1.2, 48)),
+        ([40, 2, 1], [], ("log", 1 / 1.2, 48)),
+        ([3, 2, 1e-6], [2, 1, 1.5], ("linear", None, None)),
+        ([3, 2, 1], [], ("linear", None, None)),
+        ([3, 2, 0], [], ("linear", None, None)),
+    ],
+)
+def test_losses_that_fall_far_have_a_logarithmic_axis(
+    train: list[float], validation: list[float], expected: tuple[str, float | None, float | None]
+) -> None:
+    parts: dict[PartName, list[float]] = {"train": train, "validation": validation}
+    curves = [point(0, epoch, part, loss) for part, losses in parts.items() for epoch, loss in enumerate(losses, 1)]
+    steps = step_losses(0, [1.0] * 6)
+    scale, low, high = expected
+    for figure in (
+        curves_figure("mlp", curves),
+        learning_figure("depth", {"a": curves, "b": None}),
+        steps_figure("mlp", steps, curves),
+    ):
+        axes = figure.axes[0]
+        assert (axes.get_yscale(), figure.axes[-1].get_yscale()) == (scale, "linear")
+        if low:
+            assert axes.get_ylim() == pytest.approx((low, high))
+
+
 def test_scores_by_step_are_those_of_the_first_seed_where_its_epochs_lie() -> None:
     figure = FIGURES["steps"]()
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy", "macro-F1"]

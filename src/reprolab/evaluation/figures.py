@@ -27,6 +27,7 @@ def curves_figure(title: str, curves: Curves) -> Figure:
     for axis, (score, label) in zip(axes, SCORES.items(), strict=True):
         draw_curves(axis, curves, score, "o" if are_few(curves) else "")
         axis.set(xlabel="epoch", ylabel=label)
+    scale_losses(axes[0], curves)
     axes[0].legend()
     return figure
 
@@ -78,6 +79,7 @@ def steps_figure(title: str, rows: Sequence[StepLoss], curves: Curves) -> Figure
         axis.set(xlabel="step", ylabel=label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
+    scale_losses(axes[0], points)
     axes[0].legend()
     return figure
 
@@ -162,6 +164,18 @@ def draw_curves(axis: Axes, curves: Curves, score: str, marker: str) -> dict[str
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3)
     return bold
+
+
+def scale_losses(axis: Axes, curves: Curves) -> None:
+    """Make a loss axis logarithmic where the losses fall so far that their end would not be seen.
+
+    What it shows reaches down to a tenth of the lowest validation loss: training losses of next to nothing must not
+    squeeze the rest.
+    """
+    losses = [point.loss for point in curves]
+    lowest = min([point.loss for point in curves if point.part == "validation"] or losses)
+    if lowest > 0 and max(losses) > LOG_FROM * lowest:
+        axis.set(yscale="log", ylim=(max(min(losses), lowest / LOG_FROM) / 1.2, 1.2 * max(losses)))
 
 
 def seeds_in_title(experiments: Iterable[Curves]) -> str:

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from reprolab.evaluation.canvas import Figure, Line2D, as_written, own_settings, subplots
-from reprolab.evaluation.figures import COLORS, SCORES, Curves, are_few, draw_curves, seeds_in_title
+from reprolab.evaluation.figures import (
+    COLORS,
+    SCORES,
+    Curves,
+    are_few,
+    draw_curves,
+    scale_losses,
+    seeds_in_title,
+)
 from reprolab.reports.record import ComparisonRow, PublishedFigure
 
 
@@ -64,6 +72,8 @@ def learning_figure(
                     (parts[f"{part}, published"],) = axis.plot(list(points), list(points.values()), **style)
     for axis, score in zip(axes[:, 0], scores, strict=True):
         axis.set_ylabel(SCORES[score])
+    if run:
+        scale_losses(axes[0, 0], [point for curves in run for point in curves])
     if parts:
         figure.legend(parts.values(), parts, loc="outside lower center", ncols=len(parts), frameon=False)
     return figure
