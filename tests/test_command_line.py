@@ -124,7 +124,8 @@ def test_prune_removes_leftovers_only(
     old = [Path("metrics") / name for name in ("old", "digits/third", "mnist/old")]
     old += [Path("metrics/comparison") / name for name in ("old.json", "old.md", "old")]
     old += [Path("metrics/costs") / name for name in ("digits.json", "old-layers.csv", "old.json", "small-layers.json")]
-    old += [Path("models/old"), Path("figures/old"), Path("figures/random")]
+    kept += [Path("figures/data") / name / "file" for name in params.datasets]
+    old += [Path("models/old"), Path("figures/old"), Path("figures/random"), Path("figures/data/old")]
     for path in [*kept, *(path if path.suffix else path / "file" for path in old)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
-from reprolab.core.layout import COMPARISONS, COSTS, FIGURES, METRICS, MODELS, leftovers
+from reprolab.core.layout import COMPARISONS, COSTS, DATA_FIGURES, FIGURES, METRICS, MODELS, leftovers
 
 if TYPE_CHECKING:
     from reprolab.training.folder import TrainingFolder
@@ -63,7 +63,8 @@ def left_over(params: Params) -> list[Path]:
     found += _files_of_others(params.comparisons, COMPARISONS) + leftovers(params.comparisons, COMPARISONS)
     found += _files_of_others(params.experiments, COSTS)
     found += leftovers([*params.experiments, RANDOM, IMAGENET], MODELS)
-    return found + leftovers(params.experiments, FIGURES)
+    found += leftovers([*params.experiments, DATA_FIGURES.name], FIGURES)
+    return found + leftovers(params.datasets, DATA_FIGURES)
 
 
 def _files_of_others(names: Collection[str], folder: Path) -> list[Path]:
