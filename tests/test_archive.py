@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from reprolab.core.config import Experiment
+from reprolab.core.errors import InputError
 from reprolab.core.layout import training_folder
 from reprolab.training.archive import folder_of, train_once, trainings
 from reprolab.training.device import processor
@@ -107,7 +108,7 @@ def test_a_training_says_what_it_is_made_from_and_when_where_and_with_what_it_wa
     run([])
     about, made = folder_of(IDENTITY).about(), folder_of(IDENTITY).made()
     assert about == About(experiment="small", seed=0, origin=ORIGIN)
-    assert made and made.versions["torch"] == version("torch") and made.processor == processor()
+    assert made and made.versions["torch"] == version("torch") and made.processor == processor("cpu")
     assert made.commit is None or re.fullmatch(r"[0-9a-f]{40}", made.commit)
     assert datetime.now(UTC) - datetime.fromisoformat(made.finished) < timedelta(minutes=1)
 
@@ -169,3 +170,18 @@ def test_a_second_process_says_who_is_at_the_training_and_waits(
         run([])
     assert time.monotonic() - started > 0.5
     assert f"small, seed 0: process {holder.pid} is at this training; waiting for it" in capsys.readouterr().out
+
+
+def test_nothing_known_is_lost_before_there_is_a_new_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    run(numbers)
+    monkeypatch.setenv("REPROLAB_FRESH", "1")
+    with monkeypatch.context() as patch:
+        patch.setenv("REPROLAB_DEVICE", "abacus")
+        with pytest.raises(InputError, match="REPROLAB_DEVICE: found 'abacus'"):
+            run(numbers)
+    with pytest.raises(KeyboardInterrupt):
+        run(numbers, stop_at=3)
+    monkeypatch.delenv("REPROLAB_FRESH")
+    run(numbers)
+    assert numbers == [1, 2, 3, 4, 1, 2]

@@ -189,6 +189,24 @@ def test_a_failing_write_leaves_the_former_one_and_nothing_half_written(
     assert epochs_in(tmp_path / "checkpoint") == 2
 
 
+def test_a_write_that_is_interrupted_leaves_the_last_whole_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.0)
+    write, written = module._write, []
+
+    def interrupted(path: Path, content: dict[str, Any]) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(module, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "checkpoint")
+    assert epochs_in(tmp_path / "checkpoint") == 3
+
+
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Path:
     """The checkpoint of a training that was stopped after its third epoch."""
@@ -264,13 +282,20 @@ def test_one_of_another_device_trains_from_the_start(
 def test_one_that_is_gone_on_from_says_so(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     run(interrupted)
-    assert capsys.readouterr().out == "resumes at epoch 4\n"
+    assert capsys.readouterr().out == "resumes after epoch 3\n"
 
 
-def test_one_of_another_training_is_refused(interrupted: Path) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_experiment({"epochs": EPOCHS}, model={"name": "mlp", "hidden": [9]}),
+        make_experiment({"epochs": EPOCHS, "optimizer": {"name": "adam", "lr": 0.05}}),
+    ],
+    ids=["model", "optimizer"],
+)
+def test_one_of_another_training_is_refused(other: Experiment, interrupted: Path) -> None:
     content = interrupted.read_bytes()
-    other = make_experiment({"epochs": EPOCHS}, model={"name": "mlp", "hidden": [9]})
-    with pytest.raises(InputError, match=r"(?s)checkpoint is the checkpoint of another training \(.*\): remove it"):
+    with pytest.raises(InputError, match=r"checkpoint is the checkpoint of another training \(.*\): remove it$"):
         run(interrupted, experiment=other)
     assert interrupted.read_bytes() == content
 

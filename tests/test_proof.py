@@ -19,13 +19,13 @@ from reprolab.core.config import Experiment
 from reprolab.data.batches import Batches
 from reprolab.data.parts import Part, TrainingData, load_training_data
 from reprolab.models.pretrained import PretrainedWeights
-from reprolab.training.archive import adopt, folder_of, train_once
+from reprolab.training.archive import folder_of, train_once
 from reprolab.training.device import Device
 from reprolab.training.proof import STEPS, Miniature, Proof, difference, prove
-from reprolab.training.record import Epoch, Fit, Scores
+from reprolab.training.record import Scores
 from reprolab.training.run import train
 from reprolab.training.scores import score_logits
-from tests.factories import make_classifier, make_experiment, make_model_info, make_origin, make_points
+from tests.factories import make_classifier, make_experiment, make_model_info, make_origin
 
 SGD = make_experiment({"batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9}})
 CNN = make_experiment(
@@ -212,6 +212,21 @@ def test_a_library_s_other_fit_is_found_in_the_miniature(data: TrainingData, mon
     assert differs == "in its miniature, the scores or the learning rate of epoch 1 differ"
 
 
+def test_a_library_s_network_is_fitted_for_the_miniature_alone(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    whole = MlpClassifier.fit_epoch
+
+    def counted(self: MlpClassifier, inputs: torch.Tensor, *rest: Any) -> bool:
+        sizes.append(len(inputs))
+        return whole(self, inputs, *rest)
+
+    monkeypatch.setattr(MlpClassifier, "fit_epoch", counted)
+    assert present(data, LIBRARY).steps == []
+    assert len(sizes) == LIBRARY.training.epochs
+
+
 def test_a_training_that_diverges_has_a_proof_that_says_so(data: TrainingData, any_learning_rate: None) -> None:
     steep = make_experiment({"batch_size": 8, "optimizer": {"name": "sgd", "lr": 1e30}})
     proof = present(data, steep)
@@ -235,6 +250,11 @@ def test_another_processor_or_device_cannot_be_compared(known: Proof, changes: d
     assert str(next(iter(changes.values()))) in differs and known.processor in differs
 
 
+def test_other_steps_are_told_by_their_number(known: Proof) -> None:
+    other = known.model_copy(update={"steps": known.steps[:2]})
+    assert difference(other, known) == "2 of the first steps were recorded, and now there are 5"
+
+
 def test_the_time_that_an_epoch_took_is_no_difference(known: Proof) -> None:
     slow = [replace(epoch, seconds=1e3, images_per_second=1.0) for epoch in known.miniature.epochs]
     miniature = known.miniature.model_copy(update={"epochs": slow})
@@ -256,57 +276,6 @@ def test_a_miniature_has_a_hundredth_of_the_batches_from_all_over(
     assert len(chosen) == expected == len(set(chosen.tolist()))
     assert (chosen[0], chosen[-1]) == (0, examples - 1)
     assert np.diff(chosen).max() - np.diff(chosen).min() <= 1
-
-
-# The archive
-
-
-def run(numbers: list[int], **origin: Any) -> Fit:
-    def on_epoch(epoch: Epoch) -> None:
-        numbers.append(epoch.number)
-
-    experiment = make_experiment({"snapshots": True})
-    return train_once("small", experiment, make_points(20), None, make_origin(**origin), on_epoch)
-
-
-def weights(fit: Fit) -> list[Any]:
-    return [value.tolist() for value in fit.classifier.state_dict().values()]
-
-
-def test_an_adopted_training_is_known_under_the_other_origin(capsys: pytest.CaptureFixture[str]) -> None:
-    numbers: list[int] = []
-    first = run(numbers)
-    other = make_origin(modules={"reprolab.training.run": "e" * 64})
-    old, new = folder_of(make_origin().identity), folder_of(other.identity)
-    proof = prove(make_experiment({"snapshots": True}), make_points(20), None, 0)
-    adopt(old, other, proof)
-    capsys.readouterr()
-    second = run(numbers, modules=other.modules)
-    assert numbers == [1, 2]
-    assert (weights(second), second.epochs, second.best, second.losses, second.device) == (
-        weights(first), first.epochs, first.best, first.losses, first.device
-    )  # fmt: skip
-    assert second.snapshots.keys() == first.snapshots.keys() == {0, 1, 2}
-    made, about = new.made(), new.about()
-    assert made and about and about.origin == other
-    assert made.note and made.note.startswith(f"proved to be {old.identity[:12]} of commit ")
-    assert capsys.readouterr().out.startswith(f"small, seed 0: known, proved to be {old.identity[:12]} of commit ")
-    assert Proof.load(new.path / "proof.json") == proof
-    run(numbers)
-    assert numbers == [1, 2]  # the former one stays
-
-
-def test_an_adopted_training_is_verified_as_any_other() -> None:
-    numbers: list[int] = []
-    run(numbers)
-    other = make_origin(data="e")
-    adopt(folder_of(make_origin().identity), other, prove(make_experiment(), make_points(20), None, 0))
-    path = folder_of(other.identity).path / "weights.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    run(numbers, data="e")
-    assert numbers == [1, 2, 1, 2]
 
 
 def test_every_training_leaves_its_proof(data: TrainingData) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
+from reprolab.core.files import read_table, write_table
 from reprolab.core.layout import training_folder
 from reprolab.data.parts import TrainingData, load_training_data
 from reprolab.models.build import resolve_experiment
@@ -16,7 +17,7 @@ from reprolab.models.folder import ModelInfo
 from reprolab.training.archive import folder_of, remember, train_once
 from reprolab.training.identity import Origin, origins_of
 from reprolab.training.outputs import save_metrics, save_model, train_record
-from reprolab.training.record import TrainRecord
+from reprolab.training.record import CurvePoint, StepLoss, TrainRecord
 from tests.factories import make_experiment
 
 MLP = {"training": {"seeds": [3, 4], "epochs": 3}}
@@ -154,9 +155,51 @@ def test_a_result_that_lacks_a_file_is_not_entered(result: Result, file: str, me
     assert not list(training_folder("").glob("*/done.json"))
 
 
-def test_seeds_of_several_devices_are_not_entered(result: Result) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"device": "cpu, cuda"}, {"precision": "float32, bfloat16"}, {"threads": "1, 2"}],
+    ids=["device", "precision", "threads"],
+)
+def test_seeds_of_several_devices_are_not_entered(result: Result, changes: dict[str, str]) -> None:
     empty_the_archive()
     path = result.folder / "first" / "metrics" / "train.json"
-    TrainRecord.load(path).model_copy(update={"threads": "1, 16"}).save(path)
+    TrainRecord.load(path).model_copy(update=changes).save(path)
     with pytest.raises(InputError, match=r"train\.json: its seeds were trained on several devices"):
+        result.remember()
+
+
+def test_results_of_earlier_versions_are_not_entered(result: Result) -> None:
+    empty_the_archive()
+    path = result.folder / "first" / "metrics" / "train.json"
+    TrainRecord.load(path).model_copy(update={"threads": None}).save(path)
+    with pytest.raises(InputError, match=r"train\.json is of an earlier version of reprolab"):
+        result.remember()
+
+
+@pytest.mark.parametrize("lost", ["training part", "best epoch", "seed"])
+def test_curves_that_lack_rows_are_refused(result: Result, lost: str) -> None:
+    empty_the_archive()
+    path = result.folder / "first" / "metrics" / "curves.csv"
+    best = TrainRecord.load(path.with_name("train.json")).best_epochs[1]
+    kept = {
+        "training part": lambda row: row.part != "train",
+        "best epoch": lambda row: (row.seed, row.epoch) != (4, best),
+        "seed": lambda row: row.seed != 4,
+    }[lost]
+    write_table(path, [row for row in read_table(path, CurvePoint) if kept(row)])
+    with pytest.raises(
+        InputError, match=r"curves\.csv lacks epochs of seed [34], or their scores on the training part"
+    ):
+        result.remember()
+
+
+def test_a_record_or_steps_that_lack_a_seed_are_refused(result: Result) -> None:
+    empty_the_archive()
+    steps = result.folder / "first" / "model" / "steps.csv"
+    write_table(steps, [row for row in read_table(steps, StepLoss) if row.seed != 4])
+    with pytest.raises(InputError, match=r"steps\.csv lacks the steps of seed 4"):
+        result.remember()
+    path = result.folder / "first" / "metrics" / "train.json"
+    TrainRecord.load(path).model_copy(update={"best_epochs": [1]}).save(path)
+    with pytest.raises(InputError, match=r"train\.json lacks the best epoch of one of its seeds"):
         result.remember()

@@ -273,7 +273,7 @@ def test_a_training_that_was_begun_says_where_it_resumes(pipeline: Pipeline, exp
         folder.checkpoint.write_bytes(b"damaged")
         damaged = explain(TRAIN)[TRAIN][-1]
     shutil.rmtree(folder.path)
-    assert begun == "seed 0: begun, resumes at epoch 3 of 5: less than 1 s more"
+    assert begun == "seed 0: begun, resumes after epoch 2 of 5: less than 1 s more"
     assert running == "seed 0: trains now"
     assert damaged == "seed 0: not known: about 3 min"
 

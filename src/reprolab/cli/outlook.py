@@ -81,7 +81,7 @@ def _outlook(folder: "TrainingFolder", epochs: int, length: str) -> Outlook:
         return Outlook(f"known, {made}: taken over")
     if done := _epochs_in_checkpoint(folder):
         rest = sum(epoch["seconds"] for epoch in done) / len(done) * (epochs - len(done))
-        return Outlook(f"begun, resumes at epoch {len(done) + 1} of {epochs}", f"{_duration(rest)} more")
+        return Outlook(f"begun, resumes after epoch {len(done)} of {epochs}", f"{_duration(rest)} more")
     return Outlook("not known", length)
 
 

@@ -81,6 +81,10 @@ def _prove(
     if found := difference(left, present):
         print(f"{what}: {found}, compared with the training {known.identity[:12]}", flush=True)
         return False
-    adopt(known, origin, present)
+    try:
+        adopt(known, origin, present)
+    except InputError as error:
+        print(f"{what}: {error}", flush=True)
+        return False
     print(f"{what}: proved to be the training {known.identity[:12]}, {known.made()}", flush=True)
     return True

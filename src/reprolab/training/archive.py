@@ -5,7 +5,6 @@ another identity once that is proved to give the same.
 """
 
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +18,7 @@ from reprolab.data.parts import TrainingData
 from reprolab.models.folder import ModelInfo, load_classifier, load_snapshots
 from reprolab.models.pretrained import PretrainedWeights
 from reprolab.training.device import Device
-from reprolab.training.folder import ABOUT, DONE, LOCK, MADE, PROOF, About, Made, TrainingFolder
+from reprolab.training.folder import ABOUT, MADE, PROOF, About, Made, TrainingFolder
 from reprolab.training.identity import Origin
 from reprolab.training.proof import Proof, prove
 from reprolab.training.record import CurvePoint, Epoch, Fit, Scores, StepLoss, TrainRecord
@@ -39,13 +38,15 @@ def train_once(
     """Take over the training that is known by the origin's identity, or go on with one that was begun, or train.
 
     `on_epoch` is called for the epochs that are trained now. `name` is that of the experiment, for the messages and the
-    record. With `REPROLAB_FRESH` set nothing is known. Raises `InputError` as `training.run.train` does.
+    record. With `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises
+    `InputError` as `training.run.train` does.
     """
     folder = folder_of(origin.identity)
     what = f"{name}, seed {origin.seed}"
+    about = About(experiment=name, seed=origin.seed, origin=origin)
     with folder.owned(what):
         if os.environ.get(FRESH_VARIABLE):
-            folder.empty()
+            folder.checkpoint.unlink(missing_ok=True)
         elif folder.is_done:
             try:
                 fit, made = folder.load(experiment, data)
@@ -56,9 +57,10 @@ def train_once(
                 print(f"{what}: known, {made} on {fit.device}", flush=True)
                 folder.checkpoint.unlink(missing_ok=True)  # left by a process that was killed
                 return fit
-        About(experiment=name, seed=origin.seed, origin=origin).save(folder.path / ABOUT)
+        if not folder.is_done:
+            about.save(folder.path / ABOUT)
         fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, on_epoch)
-        folder.save(fit, origin.seed, Made.now())
+        folder.save(about, fit, Made.now(fit.device))
         prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
 
@@ -92,19 +94,22 @@ def remember(name: str, model: Path, metrics: Path, origins: dict[int, Origin]) 
             present = origins.get(seed)
             known = present if present and present.identity == folder.identity else None
             with folder.owned(f"{name}, seed {seed}"):
-                About(experiment=name, seed=seed, origin=known).save(folder.path / ABOUT)
-                folder.save(fit, seed, Made.now(note="entered from its result's files"))
+                about = About(experiment=name, seed=seed, origin=known)
+                folder.save(about, fit, Made.now(fit.device, note="entered from its result's files"))
     return new
 
 
 def adopt(known: TrainingFolder, origin: Origin, proof: Proof) -> None:
-    """Enter a known training under the identity of `origin`, for which `proof` holds too."""
+    """Enter a known training under the identity of `origin`, for which `proof` holds too.
+
+    Raises `InputError` where a file of the known one is missing or is not what was written.
+    """
     folder, about, made = folder_of(origin.identity), known.about(), known.made()
     assert about and made
-    with folder.owned(f"{about.experiment}, seed {about.seed}"):
-        for path in known.path.iterdir():
-            if path.name not in (LOCK, DONE):
-                shutil.copyfile(path, folder.path / path.name)
+    what = f"{about.experiment}, seed {about.seed}"
+    with known.owned(what), folder.owned(what):
+        folder.empty()
+        known.copy_result(folder)
         about.model_copy(update={"origin": origin}).save(folder.path / ABOUT)
         note = f"proved to be {known.identity[:12]} of commit {(made.commit or '?')[:10]}, trained"
         made.model_copy(update={"note": note}).save(folder.path / MADE)
@@ -115,24 +120,34 @@ def adopt(known: TrainingFolder, origin: Origin, proof: Proof) -> None:
 def _read_fits(model: Path, metrics: Path, seeds: list[int]) -> dict[int, Fit]:
     """The fits of some seeds, without what only the training knew: learning rates and times."""
     record = TrainRecord.load(metrics / TRAIN)
-    info = ModelInfo.load(model / MODEL)
-    try:
-        device = Device(record.device, record.precision, int(record.threads or ""))
-    except ValueError:
-        raise InputError(
-            f"{metrics / TRAIN}: its seeds were trained on several devices: which had which is not known"
-        ) from None
+    device = _one_device(metrics / TRAIN, record)
     scores: dict[int, dict[int, dict[str, Scores]]] = defaultdict(lambda: defaultdict(dict))
     for point in read_table(metrics / CURVES, CurvePoint):
         scores[point.seed][point.epoch][point.part] = Scores(point.loss, point.accuracy, point.macro_f1)
     losses: dict[int, list[float]] = defaultdict(list)
     for row in read_table(model / STEPS, StepLoss):
         losses[row.seed].append(row.loss)
-    best = dict(zip(info.experiment.training.seeds, record.best_epochs, strict=True))
+    trained = ModelInfo.load(model / MODEL).experiment.training.seeds
+    if len(record.best_epochs) != len(trained):
+        raise InputError(f"{metrics / TRAIN} lacks the best epoch of one of its seeds")
+    best = dict(zip(trained, record.best_epochs, strict=True))
     fits = {}
     for seed in seeds:
-        epochs = [Epoch(number, parts["train"], parts.get("validation")) for number, parts in scores[seed].items()]
-        chosen = next(epoch for epoch in epochs if epoch.number == best[seed])
-        snapshots = load_snapshots(model, seed)
-        fits[seed] = Fit(load_classifier(model, seed), device, epochs, chosen, losses[seed], snapshots)
+        if best[seed] not in scores[seed] or any("train" not in parts for parts in scores[seed].values()):
+            raise InputError(f"{metrics / CURVES} lacks epochs of seed {seed}, or their scores on the training part")
+        if not losses[seed]:
+            raise InputError(f"{model / STEPS} lacks the steps of seed {seed}")
+        epochs = {n: Epoch(n, parts["train"], parts.get("validation")) for n, parts in scores[seed].items()}
+        classifier, snapshots = load_classifier(model, seed), load_snapshots(model, seed)
+        fits[seed] = Fit(classifier, device, [*epochs.values()], epochs[best[seed]], losses[seed], snapshots)
     return fits
+
+
+def _one_device(path: Path, record: TrainRecord) -> Device:
+    """Raises `InputError` where not all seeds were trained on one, or it is not recorded."""
+    if record.threads is None:
+        raise InputError(f"{path} is of an earlier version of reprolab, which did not record the number of threads")
+    found = (record.device, record.precision, record.threads)
+    if any("," in values for values in found) or not record.threads.isdecimal():
+        raise InputError(f"{path}: its seeds were trained on several devices: which had which is not known")
+    return Device(record.device, record.precision, int(record.threads))

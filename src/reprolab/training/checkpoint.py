@@ -87,7 +87,11 @@ class TrainingState:
         }
 
     def restore(self, content: dict[str, Any]) -> None:
+        """Raises ValueError, KeyError, TypeError or RuntimeError for what another kind of training left."""
         assert self.optimizer and self.schedule
+        known, present = content["optimizer"]["param_groups"], self.optimizer.param_groups
+        if [group.keys() for group in known] != [group.keys() for group in present]:
+            raise ValueError("another optimizer's")
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
@@ -126,8 +130,9 @@ class Checkpoint:
         try:
             self.state.restore(content)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path} is the checkpoint of another training ({error}): remove it") from None
-        print(f"resumes at epoch {len(self.state.epochs) + 1}", flush=True)
+            reason = str(error).partition("\n")[0].removesuffix(":")
+            raise InputError(f"{self.path} is the checkpoint of another training ({reason}): remove it") from None
+        print(f"resumes after epoch {len(self.state.epochs)}", flush=True)
         return self
 
     def epoch_ended(self) -> None:
@@ -137,8 +142,9 @@ class Checkpoint:
         if monotonic() - self.written_at < EVERY_SECONDS:
             self.unwritten = copy.deepcopy(content)
             return
-        self.unwritten = None
+        self.unwritten = content  # until it is written, since that may be interrupted
         _write(self.path, content)
+        self.unwritten = None
         self.written_at = monotonic()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from reprolab.core.errors import InputError
@@ -38,8 +39,9 @@ class Device:
         return f"{self.name} in {self.precision} with {self.threads} thread(s)"
 
     def use(self) -> None:
-        """Give PyTorch this number of threads."""
+        """Give PyTorch, and what NumPy and scikit-learn compute with, this number of threads."""
         torch.set_num_threads(self.threads)
+        threadpool_limits(self.threads, user_api="blas")
 
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.name, torch.bfloat16, enabled=self.precision == "bfloat16")
@@ -79,9 +81,10 @@ def multiply_adds(classifier: Classifier, data: SplitInfo) -> int:
     return sum(counts)
 
 
-def processor() -> str:
-    """The kind of processor, as its maker names it: results are bit for bit the same on one kind."""
-    if torch.cuda.is_available():
+def processor(device: str) -> str:
+    """The kind of processor that a device's name stands for, as its maker names it: results are bit for bit the same on
+    one kind."""
+    if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():

@@ -74,13 +74,13 @@ class Made(Record):
         return f"{self.note or 'trained'} {self.finished}{by}"
 
     @classmethod
-    def now(cls, note: str | None = None) -> "Made":
+    def now(cls, device: Device, note: str | None = None) -> "Made":
         return cls(
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=head(),
             edited=is_edited(),
             machine=platform.node(),
-            processor=processor(),
+            processor=processor(device.name),
             python=platform.python_version(),
             versions={package: version(package) for package in PACKAGES},
             note=note,
@@ -128,11 +128,13 @@ class TrainingFolder:
                 size += path.stat().st_size
         return size / 1e6
 
-    def save(self, fit: Fit, seed: int, made: Made) -> None:
-        """Write the result, and remove the checkpoint."""
+    def save(self, about: About, fit: Fit, made: Made) -> None:
+        """Write the result in the place of any other, and remove the checkpoint."""
+        (self.path / DONE).unlink(missing_ok=True)
+        about.save(self.path / ABOUT)
         save_tensors(self.path / WEIGHTS, fit.classifier.state_dict())
         if fit.snapshots:
-            save_snapshots(self.path, seed, fit.snapshots)
+            save_snapshots(self.path, about.seed, fit.snapshots)
         best = fit.epochs.index(fit.best)
         Result(device=fit.device, epochs=fit.epochs, best=best, losses=fit.losses).save(self.path / RESULT)
         made.save(self.path / MADE)
@@ -145,9 +147,14 @@ class TrainingFolder:
         files = [self.path / name for name in names] + sorted(self.path.glob("seed-*"))
         Done(sha256={path.name: file_hash(path) for path in files}).save(self.path / DONE)
 
+    def copy_result(self, to: "TrainingFolder") -> None:
+        """Raises `InputError` where a file is missing or is not what was written."""
+        for name in self.verified():
+            shutil.copyfile(self.path / name, to.path / name)
+
     def load(self, experiment: Experiment, data: TrainingData) -> tuple[Fit, Made]:
         """The result. Raises `InputError` where a file is missing or is not what was written."""
-        self._verify()
+        self.verified()
         try:
             result, made = Result.load(self.path / RESULT), Made.load(self.path / MADE)
             classifier = build_classifier(experiment, data.info)
@@ -159,7 +166,8 @@ class TrainingFolder:
             raise InputError(f"{self.path} is of another version of reprolab ({error})") from None
         return Fit(classifier.eval(), result.device, result.epochs, best, result.losses, snapshots), made
 
-    def _verify(self) -> None:
+    def verified(self) -> list[str]:
+        """The names of the result's files. Raises `InputError` where one is missing or is not what was written."""
         found = Done.load(self.path / DONE).sha256
         if not {WEIGHTS, RESULT, MADE} <= found.keys():
             raise InputError(f"{self.path / DONE} lacks files")
@@ -167,6 +175,7 @@ class TrainingFolder:
             path = self.path / name
             if not path.is_file() or file_hash(path) != expected:
                 raise InputError(f"{path} is not what the training wrote")
+        return list(found)
 
     def empty(self) -> None:
         for path in self.path.iterdir():

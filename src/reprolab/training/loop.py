@@ -9,35 +9,24 @@ from pathlib import Path
 
 import torch
 
-from reprolab.core.config import Experiment
 from reprolab.core.progress import progress_bar
 from reprolab.data.batches import Batches
-from reprolab.data.parts import TrainingData
 from reprolab.data.streams import stream
-from reprolab.models.classifier import Classifier
 from reprolab.training.checkpoint import Checkpoint, TrainingState
-from reprolab.training.device import Device
 from reprolab.training.meter import EpochMeter
-from reprolab.training.record import Epoch, Fit
+from reprolab.training.record import Epoch, Fit, Start
 
 CHECK_EVERY_STEPS = 20
 
 
-def fit(
-    classifier: Classifier,
-    experiment: Experiment,
-    data: TrainingData,
-    seed: int,
-    device: Device,
-    checkpoint: Path | None,
-    on_epoch: Callable[[Epoch], None],
-) -> Fit:
-    """Train a classifier on the device; go on from the file `checkpoint` where it exists.
+def fit(start: Start, checkpoint: Path | None, on_epoch: Callable[[Epoch], None]) -> Fit:
+    """Train the classifier on its device; go on from the file `checkpoint` where it exists.
 
     Raises `DivergenceError` when the loss or the weights are not finite.
     """
-    settings = experiment.training
-    batches = Batches(data.train, settings.batch_size, experiment.input, device.name)
+    classifier, device, data, seed = start.classifier, start.device, start.data, start.seed
+    settings = start.experiment.training
+    batches = Batches(data.train, settings.batch_size, start.experiment.input, device.name)
     validation = data.validation.on(device.name) if data.validation else None
     optimizer = settings.optimizer.bind("training.optimizer")(classifier.trained_parameters())
     schedule = settings.schedule.bind("training.schedule")(optimizer, settings.epochs, len(batches))

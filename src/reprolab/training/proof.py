@@ -1,8 +1,8 @@
 """What a training leaves so that other code can be proved to give the same: its first steps, and a miniature of itself.
 
-The miniature is the same fit with all its epochs on a hundredth of its batches. Equal first steps and an equal
-miniature show that initialisation, order, augmentation, losses, gradients, updates, schedule, scores and the choice of
-the epoch are the same. They cannot show what only happens late, or only with much data.
+The miniature is the same fit with all its epochs on a hundredth of its batches, but at least two. Equal first steps and
+an equal miniature show that initialisation, order, augmentation, losses, gradients, updates, schedule, scores and the
+choice of the epoch are the same. They cannot show what only happens late, or only with much data.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from reprolab.core.config import Experiment
 from reprolab.core.files import Record
 from reprolab.data.parts import Part, TrainingData
-from reprolab.models.build import resolve_experiment
+from reprolab.models.build import FitsItself
 from reprolab.models.classifier import Classifier
 from reprolab.models.pretrained import PretrainedWeights
 from reprolab.training.device import Device, processor
 from reprolab.training.meter import DivergenceError
-from reprolab.training.record import Epoch
-from reprolab.training.run import fit, start
+from reprolab.training.record import Epoch, Start
+from reprolab.training.run import fit, prepare
 
 STEPS = (0, 1, 2, 5, 10, 20)  # 0 is the start
 SHARE, AT_LEAST = 100, 2  # of the batches, in a miniature
@@ -55,20 +55,18 @@ class Proof(Record):
 
 
 def prove(experiment: Experiment, data: TrainingData, pretrained: PretrainedWeights | None, seed: int) -> Proof:
-    """With the present code. Costs about a hundredth of the training."""
-    experiment = resolve_experiment(experiment, "experiment")
-    classifier, device = start(experiment, data, pretrained, seed)
-    steps = _first_steps(classifier, experiment, data, seed, device)
+    """With the present code. Costs about a hundredth of the training, and seconds of a small one."""
+    start = prepare(experiment, data, pretrained, seed)
     small = TrainingData(
         data.info,
         _some(data.train, experiment.training.batch_size),
         _some(data.validation, experiment.training.batch_size) if data.validation else None,
     )
     return Proof(
-        processor=processor(),
-        device=device,
-        steps=steps,
-        miniature=_miniature(experiment, small, pretrained, seed),
+        processor=processor(start.device.name),
+        device=start.device,
+        steps=[] if isinstance(start.classifier.network, FitsItself) else _first_steps(start),
+        miniature=_miniature(prepare(experiment, small, pretrained, seed)),
     )
 
 
@@ -83,12 +81,12 @@ def _differences(known: Proof, present: Proof) -> Iterator[str]:
             f"not comparable, since it was trained on {known.processor}, {known.device}, and this is "
             f"{present.processor}, {present.device}"
         )
+    if [step.number for step in known.steps] != [step.number for step in present.steps]:
+        yield f"{len(known.steps)} of the first steps were recorded, and now there are {len(present.steps)}"
     for old, new in zip(known.steps, present.steps, strict=False):
         if old != new:
             where = f"after step {new.number}" if new.number else "at the start"
             yield f"{where}, {_differing(old.weights, new.weights)} differs"
-    if len(known.steps) != len(present.steps):
-        yield f"{len(known.steps)} of the first steps were recorded, and now there are {len(present.steps)}"
     before, now = known.miniature, present.miniature
     for epoch, again in zip(before.epochs, now.epochs, strict=False):
         if _without_clock(epoch) != _without_clock(again):
@@ -103,9 +101,8 @@ class _Enough(Exception):
     pass
 
 
-def _first_steps(
-    classifier: Classifier, experiment: Experiment, data: TrainingData, seed: int, device: Device
-) -> list[Step]:
+def _first_steps(start: Start) -> list[Step]:
+    classifier = start.classifier
     found: list[Step] = []
     taken = 0
 
@@ -123,7 +120,7 @@ def _first_steps(
 
     hooks = [register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)]
     try:
-        fit(classifier, experiment, data, seed, device)
+        fit(start)
     except (_Enough, DivergenceError):
         pass
     finally:
@@ -132,13 +129,10 @@ def _first_steps(
     return found
 
 
-def _miniature(
-    experiment: Experiment, data: TrainingData, pretrained: PretrainedWeights | None, seed: int
-) -> Miniature:
-    classifier, device = start(experiment, data, pretrained, seed)
+def _miniature(start: Start) -> Miniature:
     epochs: list[Epoch] = []
     try:
-        result = fit(classifier, experiment, data, seed, device, None, epochs.append)
+        result = fit(start, None, epochs.append)
     except DivergenceError as error:
         return Miniature(epochs=epochs, weights={}, diverged=str(error))
     return Miniature(epochs=epochs, best=result.best.number, weights=_hashes(result.classifier))

@@ -14,6 +14,8 @@ from reprolab.core.errors import InputError
 from reprolab.core.files import Record
 
 if TYPE_CHECKING:
+    from reprolab.core.config import Experiment
+    from reprolab.data.parts import TrainingData
     from reprolab.models.classifier import Classifier, Weights
     from reprolab.training.device import Device
 
@@ -42,6 +44,17 @@ class Epoch:
     learning_rate: float | None = None
     seconds: float | None = None
     images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A seed's training before its first step: the classifier on its device, for a resolved experiment."""
+
+    classifier: "Classifier"
+    device: "Device"
+    experiment: "Experiment"
+    data: "TrainingData"
+    seed: int
 
 
 @dataclass(frozen=True)

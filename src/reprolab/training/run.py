@@ -9,11 +9,11 @@ from reprolab.core.config import Experiment
 from reprolab.data.parts import TrainingData
 from reprolab.data.streams import stream
 from reprolab.models.build import FitsItself, resolve_experiment
-from reprolab.models.classifier import Classifier, build_classifier
+from reprolab.models.classifier import build_classifier
 from reprolab.models.pretrained import PretrainedWeights, start_from
 from reprolab.training import loop, self_fitting
-from reprolab.training.device import Device, choose_device
-from reprolab.training.record import Epoch, Fit
+from reprolab.training.device import choose_device
+from reprolab.training.record import Epoch, Fit, Start
 
 
 def train(
@@ -30,34 +30,23 @@ def train(
     training that was interrupted goes on from the file `checkpoint`. Raises `DivergenceError` when the loss or the
     weights are not finite, and `InputError` when the experiment's options are wrong or it does not fit the data.
     """
-    experiment = resolve_experiment(experiment, "experiment")
-    classifier, device = start(experiment, data, pretrained, seed)
-    return fit(classifier, experiment, data, seed, device, checkpoint, on_epoch)
+    return fit(prepare(experiment, data, pretrained, seed), checkpoint, on_epoch)
 
 
-def start(
-    experiment: Experiment, data: TrainingData, pretrained: PretrainedWeights | None, seed: int
-) -> tuple[Classifier, Device]:
+def prepare(experiment: Experiment, data: TrainingData, pretrained: PretrainedWeights | None, seed: int) -> Start:
     """The classifier as a training finds it, on the device that its kind is trained on."""
+    experiment = resolve_experiment(experiment, "experiment")
     torch.manual_seed(pretrained.head_stream(seed) if pretrained else stream(seed, "initialisation"))
     classifier = build_classifier(experiment, data.info)
     if pretrained:
         start_from(pretrained, classifier, experiment)
     device = choose_device(classifier, data.info)
     device.use()
-    return classifier.to(device.name), device
+    return Start(classifier.to(device.name), device, experiment, data, seed)
 
 
-def fit(
-    classifier: Classifier,
-    experiment: Experiment,
-    data: TrainingData,
-    seed: int,
-    device: Device,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> Fit:
-    """From the classifier's present weights, for a resolved experiment."""
-    if isinstance(classifier.network, FitsItself):
-        return self_fitting.fit(classifier, experiment, data, seed, device, on_epoch)
-    return loop.fit(classifier, experiment, data, seed, device, checkpoint, on_epoch)
+def fit(start: Start, checkpoint: Path | None = None, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Fit:
+    """From the start's weights, by the loop or by the network itself."""
+    if isinstance(start.classifier.network, FitsItself):
+        return self_fitting.fit(start, on_epoch)
+    return loop.fit(start, checkpoint, on_epoch)
