@@ -54,7 +54,7 @@ def test_defaults_change_nothing_that_params_does_not_ask_for(tmp_path: Path) ->
         "input": {"size": None, "channels": None, "mean": None, "std": None, "crop_padding": 0, "flip": False},
         "training": {
             "data": "train",
-            "keep": "best",
+            "keep": None,
             "epochs": 2,
             "batch_size": 16,
             "optimizer": {"name": "sgd", "lr": 0.1},

@@ -107,15 +107,15 @@ def test_the_best_epoch_is_that_on_validation_and_scores_the_same_again(split_fo
     assert score_logits(predict(fitted.classifier, images), labels) == fitted.best.validation
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("keep", [None, "last"])
 def test_the_last_epoch_is_kept_where_that_is_asked_for(
-    keep: str, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keep: str | None, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The first epoch ranks highest, so that the two choices differ.
     monkeypatch.setattr("reprolab.training.checkpoint._rank", lambda epoch: (-epoch.number, 0.0))
     settings = experiment(keep=keep, snapshots=True)
     fitted = run(split_folder, settings, tmp_path / "checkpoint")
-    expected = {"best": 1, "last": 5}[keep]
+    expected = {None: 1, "last": 5}[keep]
     assert fitted.best.number == expected and len(fitted.epochs) == 5
     weights_then = fitted.snapshots[expected]
     assert all(torch.equal(value, weights_then[key]) for key, value in fitted.classifier.state_dict().items())

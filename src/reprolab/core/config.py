@@ -127,11 +127,10 @@ class Input(Section):
 
 
 class Training(Section):
-    """`keep` says which epoch's weights are the result: those of the best one on the validation part, where there is
-    one, or those of the last."""
+    """The best epoch's weights on the validation part are the result, or with `keep: last` the last epoch's."""
 
     data: Literal["train", "train+validation"] = "train"
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["last"] | None = None
     epochs: Epochs
     batch_size: BatchSize
     optimizer: Optimizer
