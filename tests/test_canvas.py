@@ -13,7 +13,7 @@ from reprolab.evaluation.canvas import own_settings
 from reprolab.evaluation.drawing import save_figure
 from reprolab.reports.figures import comparison_figure
 from tests.factories import REPOSITORY
-from tests.test_figures import FIGURES, comparison_row
+from tests.figures import FIGURES, comparison_row
 
 HOSTILE = {
     "text.usetex": True,
@@ -33,8 +33,10 @@ HOSTILE = {
 DRAW = """
 import reprolab.evaluation.figures
 from pathlib import Path
-from tests.test_canvas import draw_all
-draw_all(Path("."))
+from reprolab.evaluation.drawing import save_figure
+from tests.figures import FIGURES
+for name, figure in FIGURES.items():
+    save_figure(figure(), Path(f"{name}.png"))
 """
 
 

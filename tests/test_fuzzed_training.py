@@ -19,7 +19,7 @@ from reprolab.models.folder import ModelInfo
 from reprolab.training.outputs import curve_points, save_metrics, save_model, train_record
 from reprolab.training.run import train
 from tests.factories import make_experiment, make_points, make_source, params_settings
-from tests.test_fuzzing import DOCUMENTS, fuzzed, params_of, refused
+from tests.fuzzing import DOCUMENTS, fuzzed, params_of, refused
 
 LARGEST = 200_000  # parameters of what is trained here
 

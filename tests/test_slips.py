@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_fuzzing import TEXT, check_file
+from tests.fuzzing import TEXT, check_file
 
 MLP = "{name: mlp, hidden: [8], activation: relu}"
 BEHIND_A_COMMA = "Is it behind a decimal comma? Write a point, as in"
