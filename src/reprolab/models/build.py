@@ -11,6 +11,7 @@ from reprolab.core.config import Experiment, Model, Params, Training
 from reprolab.core.errors import InputError
 from reprolab.core.layout import PARAMS
 from reprolab.core.registry import option_errors, resolved
+from reprolab.models.kernels import use_fast_layers
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum  # takes 1.7 s to import
@@ -46,6 +47,7 @@ def build_network(model: Model, shape: tuple[int, ...], classes: int) -> nn.Modu
     except ValueError as error:
         raise InputError(f"model '{model.name}' cannot be built for inputs of shape {shape}: {error}") from None
     assert isinstance(network, nn.Module)
+    use_fast_layers(network)
     return network
 
 
