@@ -77,7 +77,7 @@ def test_vgg16_is_torchvision_s(side: int, batch_norm: bool) -> None:
     assert shapes(network) == shapes(original)
     for part in ("features", "classifier"):
         pairs = zip(network.get_submodule(part).children(), original.get_submodule(part).children(), strict=True)
-        assert all(type(mine) is type(theirs) for mine, theirs in pairs)
+        assert all(isinstance(mine, type(theirs)) for mine, theirs in pairs)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

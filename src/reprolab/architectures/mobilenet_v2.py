@@ -18,5 +18,7 @@ def build(shape: tuple[int, int, int], classes: int, *, dropout: Share = 0.2) ->
     network: nn.Module = mobilenet_v2(weights=None, num_classes=classes, dropout=dropout)
     fit_first_layers(network, shape, "features.0.0", "features.2.conv.1.0")
     # torchvision's own mean, which then has one value a map, gives its gradient in a slower layout.
-    network.get_submodule("features").append(nn.AdaptiveAvgPool2d(1))
+    features = network.get_submodule("features")
+    assert isinstance(features, nn.Sequential)
+    features.append(nn.AdaptiveAvgPool2d(1))
     return network

@@ -1,11 +1,9 @@
 """What `dvc repro` would do with the trainings of an experiment: take over, resume or train, and for how long."""
 
-import io
 import os
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reprolab.cli.trainings import load_inputs
 from reprolab.core.config import IMAGENET, Experiment
@@ -72,6 +70,7 @@ def former_modules(identities: Sequence[str]) -> dict[str, str]:
 
 def _outlook(folder: "TrainingFolder", epochs: int, length: str) -> Outlook:
     from reprolab.training.archive import FRESH_VARIABLE
+    from reprolab.training.checkpoint import epochs_in
 
     if folder.is_running():
         return Outlook("trains now")
@@ -79,8 +78,8 @@ def _outlook(folder: "TrainingFolder", epochs: int, length: str) -> Outlook:
         return Outlook(f"trains anew, since {FRESH_VARIABLE} is set", length)
     if made := folder.made():
         return Outlook(f"known, {made}: taken over")
-    if done := _epochs_in_checkpoint(folder):
-        rest = sum(epoch["seconds"] for epoch in done) / len(done) * (epochs - len(done))
+    if done := epochs_in(folder.checkpoint):
+        rest = sum(epoch.seconds or 0 for epoch in done) / len(done) * (epochs - len(done))
         return Outlook(f"begun, resumes after epoch {len(done)} of {epochs}", f"{_duration(rest)} more")
     return Outlook("not known", length)
 
@@ -116,19 +115,6 @@ def _seconds_an_epoch(name: str) -> float | None:
         if seconds:
             return sum(seconds) / len(seconds)
     return None
-
-
-def _epochs_in_checkpoint(folder: "TrainingFolder") -> list[dict[str, Any]]:
-    """None where there is no checkpoint that a training could go on from."""
-    import torch
-
-    from reprolab.training.checkpoint import DIGEST_BYTES
-
-    try:
-        saved = io.BytesIO(folder.checkpoint.read_bytes()[DIGEST_BYTES:])
-        return list(torch.load(saved, map_location="cpu", weights_only=True)["epochs"])
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError):
-        return []
 
 
 def _duration(seconds: float) -> str:

@@ -152,6 +152,14 @@ class Checkpoint:
             _write(self.path, self.unwritten)
 
 
+def epochs_in(path: Path) -> list[Epoch]:
+    """Of a checkpoint, whatever device it is of; none where there is none that a training could go on from."""
+    try:
+        return [_epoch(epoch) for epoch in _load(path)["epochs"]]
+    except (OSError, ValueError):
+        return []
+
+
 def _write(path: Path, content: dict[str, Any]) -> None:
     saved = io.BytesIO()
     torch.save(content, saved)
@@ -162,12 +170,17 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path, device: Device) -> dict[str, Any]:
     """Raises ValueError for a file that is not as it was written, or of another device."""
+    content = _load(path)
+    if content["device"] != asdict(device):
+        raise ValueError(f"of a training on {Device(**content['device'])} and not on {device}")
+    return content
+
+
+def _load(path: Path) -> dict[str, Any]:
     found = path.read_bytes()
     if hashlib.sha256(found[DIGEST_BYTES:]).digest() != found[:DIGEST_BYTES]:
         raise ValueError("damaged")
     content: dict[str, Any] = torch.load(io.BytesIO(found[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
-    if content["device"] != asdict(device):
-        raise ValueError(f"of a training on {Device(**content['device'])} and not on {device}")
     return content
 
 
