@@ -2,10 +2,10 @@
 
 PYTHON ?= python3
 PORT ?= 5000
-BIN := $(CURDIR)/.venv/bin
-# Not /bin/sh: make 3.81, which macOS has, would then look commands up before it knows PATH.
+# Not /bin/sh: make 3.81, which macOS has, would then look commands up before it knows PATH. dvc uses it too.
 SHELL := /bin/bash
-export PATH := $(BIN):$(PATH)
+export SHELL
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 # A folder of data sets beside the checkout serves as the mirror.
@@ -24,8 +24,8 @@ install: .venv/.installed  ## create .venv with the locked packages
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "reprolab needs Python 3.11.4 or later; this is %d.%d.%d. Set PYTHON=..." % sys.version_info[:3])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --editable .
+	.venv/bin/python -m pip install --quiet --requirement requirements.lock
+	.venv/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
@@ -50,11 +50,10 @@ experiments: install  ## what each `dvc exp run` changed, and the test accuracie
 	dvc exp show --only-changed --drop '(?!Experiment|experiments|datasets|.*test\.json:accuracy$$)'
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
-	@case "$$MLFLOW_TRACKING_URI" in http*) echo "The runs are at $$MLFLOW_TRACKING_URI"; exit 1;; esac
-	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@reprolab ui --port $(PORT)
 
 test: lint  ## lint, types, unit tests and the pipeline from end to end on digits
-	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	PYTHONWARNDEFAULTENCODING=1 pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: install  ## the checks that need the real MNIST and minutes
 	dvc repro download@mnist
@@ -67,7 +66,7 @@ lint: install  ## ruff, mypy, and which room may import which
 	lint-imports
 
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
-	$(BIN)/python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
+	python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split

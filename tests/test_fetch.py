@@ -85,6 +85,11 @@ class Answers(BaseHTTPRequestHandler):
             "/short": (200, 100, b"official"),
             "/endless": (200, None, b"x" * (MOST + 1)),
             "/good": (200, None, b"official"),
+            "/closed": (
+                200 if self.headers["Authorization"] == "Basic YWwxY2U6dzAvbmRlcg==" else 401,
+                None,
+                b"official",
+            ),
         }.get(self.path, (404, None, b""))
         self.send_response(status)
         if length:
@@ -156,6 +161,14 @@ def test_a_mirror_that_is_none_is_told_and_the_official_address_tried(
     assert fetch({"file.bin": [f"{bad_server}/good"]}, target).read_bytes() == b"official"
     with pytest.raises(InputError, match=why):
         fetch({"file.bin": []}, target)
+
+
+def test_an_address_may_hold_a_user_and_a_password(target: Path, bad_server: str) -> None:
+    address = f"{bad_server.replace('//', '//al1ce:w0%2Fnder@')}/closed"
+    assert fetch({"file.bin": [address]}, target).read_bytes() == b"official"
+    with pytest.raises(InputError, match=r"http://\*\*\*@127.0.0.1.*/closed: HTTP status 401") as error:
+        fetch({"file.bin": [address.replace("w0%2Fnder", "wr0ng")]}, target)
+    assert "wr0ng" not in str(error.value) and "al1ce" not in str(error.value)
 
 
 def test_without_mirror_and_address_the_variable_is_named(target: Path) -> None:

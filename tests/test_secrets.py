@@ -77,6 +77,7 @@ def test_secrets_of_other_variables_are_found(name: str, value: str, monkeypatch
     [
         "digits-mlp, seed 0, epoch 1: loss 2.3026, accuracy 0.1000",
         "sqlite:////home/me/my lab/mlflow.db: no such table",
+        "sqlite:////home/me/a@b #1?/mlflow.db: no such table",
         "http://127.0.0.1:5000/api: connection refused",
         "experiments.token: this key is missing",
         "mail me@example.org: is that so?",
@@ -85,6 +86,12 @@ def test_secrets_of_other_variables_are_found(name: str, value: str, monkeypatch
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert cleaned(text) == text
+
+
+def test_folders_and_settings_of_the_environment_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "OLDPWD", "HOME", "TOKENIZERS_PARALLELISM", "PASSWORD_STORE_DIR"):
+        monkeypatch.setenv(name, "/home/me/lab")
+    assert cleaned("/home/me/lab/params.yaml is missing") == "/home/me/lab/params.yaml is missing"
 
 
 def test_a_user_whose_name_is_a_word_hides_no_part_of_other_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,45 @@
-"""Check params.yaml and data/baselines.csv; note results that are left over from an earlier params.yaml.
+"""Check params.yaml and data/baselines.csv, and what surrounds the pipeline; say what is wrong and what to do.
 
 What can be wrong without the data: whether a network can be built for them is seen when it trains.
 """
 
+from collections.abc import Iterator
+
+from reprolab.cli.doctor import machine, repository
+from reprolab.cli.doctor.finding import Finding
 from reprolab.cli.prune import left_over
-from reprolab.core.config import IMAGENET, Params
+from reprolab.core.config import IMAGENET, load_params
 from reprolab.core.errors import InputError, did_you_mean
 from reprolab.core.layout import BASELINES, PARAMS
 from reprolab.reports.baselines import load_baselines
 
 
-def run(params: Params) -> None:
-    """Raises `InputError` for the first file or section with an error."""
+def run() -> None:
+    """Raises `InputError` with all that stops the pipeline."""
+    found = list(findings()) if repository.DVC.is_dir() else []
+    errors = [finding.text for finding in found if finding.kind == "error"]
+    lines = [finding.text if finding.kind == "ok" else f"note: {finding.text}" for finding in found]
+    try:
+        lines += check_params()
+    except InputError as error:
+        errors.append(str(error))
+    if lines:
+        print("\n".join(lines), flush=True)
+    if errors:
+        raise InputError("\nerror: ".join(errors))
+
+
+def findings() -> Iterator[Finding]:
+    """About the machine, and about a repository whose root is the working directory."""
+    for look in (*machine.LOOKS, *repository.LOOKS):
+        yield from look()
+
+
+def check_params() -> list[str]:
+    """What there is. Raises `InputError` for the first file or section with an error."""
     from reprolab.models.build import imagenet_weights, resolve_experiments  # PyTorch takes a second to import
 
+    params = load_params()
     for name, dataset in params.datasets.items():
         dataset.source.resolved(f"datasets.{name}.source")
     for name, experiment in resolve_experiments(params).items():
@@ -29,7 +55,9 @@ def run(params: Params) -> None:
                 f"{BASELINES}: {row.dataset}, {row.experiment}: {PARAMS} has no such experiment"
                 f"{did_you_mean(row.experiment, known)}"
             )
-    for path in left_over(params):
-        print(f"note: {path} is left over from an earlier {PARAMS}; `reprolab prune` removes it")
     counts = f"{len(params.datasets)} data sets, {len(params.experiments)} experiments"
-    print(f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons; no error found")
+    remedy = f"is left over from an earlier {PARAMS}; `reprolab prune` removes it"
+    return [
+        *(f"note: {path} {remedy}" for path in left_over(params)),
+        f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons; no error found",
+    ]

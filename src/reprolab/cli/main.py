@@ -1,10 +1,13 @@
-"""`reprolab`: check the parameters, show, measure, verify and prove experiments, explain stages, tidy up."""
+"""`reprolab`: check parameters and machine, show, measure, verify and prove experiments, explain stages, tidy up."""
 
 import argparse
+import os
+from pathlib import Path
 
-from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, verify, why
+from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, ui, verify, why
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
+from reprolab.core.layout import PARAMS
 
 COMMANDS = {
     "check": check,
@@ -17,7 +20,9 @@ COMMANDS = {
     "trainings": trainings,
     "remember": remember,
     "prune": prune,
+    "ui": ui,
 }
+WITHOUT_PARAMS = (check, ui)  # check reads them itself, and says more where they are wrong
 
 
 def main() -> None:
@@ -32,6 +37,18 @@ def _main() -> None:
         subparser = commands.add_parser(name, help=summary, description=summary)
         if add_arguments := getattr(command, "add_arguments", None):
             add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(command=command)
     arguments = vars(parser.parse_args())
-    arguments.pop("run")(load_params(), **arguments)
+    command = arguments.pop("command")
+    _go_to_the_root()
+    given = [] if command in WITHOUT_PARAMS else [load_params()]
+    command.run(*given, **arguments)
+
+
+def _go_to_the_root() -> None:
+    """Where the command is called below it, as dvc does."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".dvc").is_dir() and (folder / PARAMS).is_file():
+            os.chdir(folder)
+            return

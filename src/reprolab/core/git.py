@@ -12,9 +12,15 @@ def git(*arguments: str) -> str | None:
 
     None where it fails: git is not installed, this is no repository, or it is another user's.
     """
+    found = run_git(*arguments)
+    return None if found is None or found.returncode else found.stdout
+
+
+def run_git(*arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """None where git is not installed. It speaks English, and asks nothing."""
     environment = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
     try:
-        found = subprocess.run(
+        return subprocess.run(
             ["git", "--no-optional-locks", "--no-pager", *arguments],
             env=environment | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
             stdin=subprocess.DEVNULL,
@@ -25,7 +31,6 @@ def git(*arguments: str) -> str | None:
         )
     except OSError:
         return None
-    return None if found.returncode else found.stdout
 
 
 def head() -> str | None:

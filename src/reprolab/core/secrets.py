@@ -12,10 +12,11 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 HIDDEN = "***"
+FILES = ("sqlite", "file")  # what stands behind them is a path, with whatever signs
 SHORTEST, SHORTEST_VALUE = 3, 6  # characters of what is looked for by value; shorter secrets are found by form alone
 
 BETWEEN = re.compile(r"([\s'\"<>`]+)")  # what ends an address in a text
-WORDS = r"passw(?:or)?d|passphrase|pwd|token|secret|credentials?|(?:api|access|account|private)[_-]?key|signature"
+WORDS = r"passw(?:or)?d|passphrase|_pwd|token|secret|credentials?|(?:api|access|account|private)[_-]?key|signature"
 ASSIGNED = re.compile(rf"(?i)((?:{WORDS})(?:=|['\"]\s*:\s*))['\"]?[^\s&'\"<>,;)]+")
 HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?\w+\s+|\bbearer\s+(?=\S{16}))[^\s'\"<>,)]+")
 SECRET_VARIABLE = re.compile(rf"(?i)(?:{WORDS}|connection_string|tracking_username)$")
@@ -33,6 +34,8 @@ def cleaned(text: str) -> str:
 
 def _cleaned_address(address: str) -> str:
     scheme, _, rest = address.partition("://")
+    if scheme.lower().endswith(FILES):
+        return address
     if scheme.lower().endswith(("databricks", "databricks-uc")):
         return f"{scheme}://{HIDDEN}"
     _, at, rest = rest.rpartition("@")  # the last one ends the password, which may hold others
@@ -72,6 +75,8 @@ def _secrets_of(address: str) -> tuple[set[str], set[str]]:
     scheme, _, rest = address.partition("://")
     found: set[str] = set()
     users: set[str] = set()
+    if scheme.lower().endswith(FILES):
+        return found, users
     if scheme.lower().startswith("databricks"):
         found.add(rest)
     before, at, _ = rest.rpartition("@")

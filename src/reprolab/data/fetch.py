@@ -1,5 +1,6 @@
 """A data set as published: its files, from `REPROLAB_MIRROR` or the official addresses, and what they hold."""
 
+import base64
 import gzip
 import hashlib
 import os
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
 from urllib.request import Request
 
 import numpy as np
@@ -119,13 +121,22 @@ def _take(address: str, target: Path, most: int) -> None:
         with Path(address).open("rb") as source, target.open("wb") as file:
             _copy(source, file, address, most)
         return
-    request = Request(address, headers={"User-Agent": "reprolab"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as source, target.open("wb") as file:
+    with open_address(address, TIMEOUT_SECONDS) as source, target.open("wb") as file:
         expected = int(source.headers.get("Content-Length") or 0)
         with progress_bar(target.name, expected or None, "B") as bar:
             size = _copy(source, file, address, most, bar.update)
     if size < expected:
         raise InputError(f"{address} ended after {size:,} of {expected:,} bytes")
+
+
+def open_address(address: str, seconds: float) -> Any:
+    """The answer of an http(s) address, which may hold a user and a password. Raises what sockets and addresses do."""
+    parts = urlsplit(address)
+    user, _, host = parts.netloc.rpartition("@")
+    headers = {"User-Agent": "reprolab"}
+    if user:
+        headers["Authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+    return urllib.request.urlopen(Request(parts._replace(netloc=host).geturl(), headers=headers), timeout=seconds)
 
 
 def _copy(

@@ -85,6 +85,10 @@ class Store:
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         uri = tracking_uri()
         database = Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
+        beside_store = (database.parent / "mlartifacts").as_uri() if database else None
+        if beside_store:
+            # Else MLflow takes ./mlruns, by a path in which it cannot quote an apostrophe.
+            os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = beside_store
         with _opened_alone(database) if database else nullcontext():
             import mlflow
 
@@ -92,7 +96,6 @@ class Store:
                 logging.getLogger(noisy).setLevel(logging.CRITICAL)  # MLflow logs a traceback before it raises
             mlflow.set_tracking_uri(uri)
             self._client = mlflow.MlflowClient()
-            beside_store = (database.parent / "mlartifacts").as_uri() if database else None
             self._experiment_id = _experiment_id(self._client, dataset, beside_store)
 
 
