@@ -1,5 +1,6 @@
 """Progress bars on standard error, silent where nobody watches."""
 
+import shutil
 import sys
 from typing import Never
 
@@ -8,4 +9,15 @@ from tqdm import tqdm
 
 def progress_bar(what: str, total: int | None, unit: str) -> "tqdm[Never]":
     """A bar for `total` units of work that is wiped when it closes; call its `update(n)`."""
-    return tqdm(desc=what, total=total, unit=f" {unit}", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
+    # A terminal without a size, as programs make them, would show nothing.
+    size = shutil.get_terminal_size()
+    return tqdm(
+        desc=what,
+        total=total,
+        unit=f" {unit}",
+        unit_scale=True,
+        leave=False,
+        disable=not (sys.stderr and sys.stderr.isatty()),
+        ncols=size.columns,
+        nrows=size.lines,
+    )
