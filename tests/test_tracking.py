@@ -44,6 +44,20 @@ def test_mlflow_tracking_uri_wins(initialised: Path, tmp_path: Path, monkeypatch
     assert list(root.glob("[!.]*")) == []
 
 
+def test_a_run_around_this_process_is_left_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = named_run(Store("notebook"), "1")
+    for name, value in {"RUN_ID": other.id, "EXPERIMENT_NAME": "notebook", "EXPERIMENT_ID": "9"}.items():
+        monkeypatch.setenv(f"MLFLOW_{name}", value)
+    run = named_run(Store("noise"), "1")
+    with run.in_progress():
+        run.log_scores({"a": 1.0})
+        run.log_model(torch.nn.Linear(3, 2), torch.ones(2, 3).numpy())
+    found = stored(run)
+    assert (found.info.status, found.data.metrics, len(found.outputs.model_outputs)) == ("FINISHED", {"a": 1.0}, 1)
+    assert found.info.experiment_id != stored(other).info.experiment_id
+    assert (stored(other).data.metrics, stored(other).outputs.model_outputs) == ({}, [])
+
+
 def test_each_data_set_is_one_mlflow_experiment(root: Path) -> None:
     runs = [named_run(Store(dataset), number) for dataset, number in [("a", "1"), ("b", "2"), ("a", "3")]]
     first, second, third = (stored(run).info.experiment_id for run in runs)

@@ -120,6 +120,50 @@ def test_runs_and_their_files_arrive_at_a_server(
     assert "warning: MLflow is off" not in capfd.readouterr().err
 
 
+ADDRESSES = [
+    "http://al1ce:w0nder@127.0.0.1:9",
+    "https://w0nder-t0ken@127.0.0.1:9/x",
+    "http://127.0.0.1:9/?token=w0nder-t0ken",
+    "http://al1ce:w0n/der@l@nd@127.0.0.1:9",
+    "http://al1ce:w0nder@[::1",
+    "databricks://al1ce-pr0file",
+    "postgresql://al1ce:w0n@der/l@nd@127.0.0.1:9/runs",
+    "mysql+pymysql://al1ce:w0n%40der@127.0.0.1:9/runs?ssl_key=w0nder",
+    "sqlite:////no/such/folder/al1ce.db?w0nder",
+]
+
+
+@pytest.mark.parametrize("uri", ADDRESSES)
+def test_a_store_that_fails_tells_no_secret_in_one_short_line(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    use(tmp_path, monkeypatch, uri=uri)
+    named_run(Store("noise"), "1")
+    error = capfd.readouterr().err
+    assert error.startswith("warning: MLflow is off for this stage: ") and error.count("\n") == 1 and len(error) < 450
+    if not uri.startswith("sqlite"):  # whose path is no secret
+        assert not [secret for secret in ("al1ce", "w0n", "l@nd") if secret in error], error
+
+
+def test_what_a_run_leaves_holds_no_secret(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = server.replace("//", "//al1ce:w0nder%2Fland@")
+    use(tmp_path, monkeypatch, uri=address)
+    run = started(Store("noise"))
+    with pytest.raises(ValueError), run.in_progress():
+        run.log_epoch(make_epoch(1))
+        run.log_model(torch.nn.Linear(3, 2), torch.ones(2, 3).numpy())
+        raise ValueError(f"could not send to {address} of al1ce with w0nder/land")
+    assert stored(run).data.tags[ERROR].startswith("ValueError: could not send to http://***@127.0.0.1:")
+    printed = capfd.readouterr()
+    assert "warning" not in printed.err
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "MLmodel" for path in left)
+    for content in (printed.out.encode(), printed.err.encode(), *(path.read_bytes() for path in left)):
+        assert not [secret for secret in (b"al1ce", b"w0nder", b"w0nder%2Fland") if secret in content]
+
+
 OPEN_STORE = """
 import sys
 from reprolab.tracking.lineage import IDENTITY

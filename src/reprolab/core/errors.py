@@ -45,13 +45,14 @@ def shown(value: object) -> str:
     return _short.repr(value)
 
 
-def fitting(message: str) -> str:
-    """The message without what a screen cannot show and what does not fit on it."""
+def fitting(message: str, width: int = WIDTH) -> str:
+    """The message without what a screen cannot show and what does not fit on it: the middle of a line wider than
+    `width`, and lines beyond a number."""
     text = "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in message)
     lines = text.split("\n")
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"  … and {len(lines) - LINES + 1} lines more"]
-    lines = [line if len(line) <= WIDTH else f"{line[: WIDTH - 100]} … {line[-90:]}" for line in lines]
+    lines = [line if len(line) <= width else f"{line[: width - 100]} … {line[-90:]}" for line in lines]
     text = "\n".join(lines)
     return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 100]} … {text[-90:]}"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reprolab.core.config import experiment_yaml
+from reprolab.core.errors import fitting
+from reprolab.core.secrets import cleaned
 from reprolab.tracking.lineage import EXPERIMENT, IDENTITY, STAGE, Lineage, training_lineage
 from reprolab.tracking.store import ERROR, MACHINE, PROCESS, Store
 from reprolab.training.identity import Origin, hash_of
@@ -45,7 +47,7 @@ class Run:
             yield self
         except BaseException as error:
             status = "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED"
-            self.set_tags({ERROR: f"{type(error).__name__}: {error}".rstrip(": ")})
+            self.set_tags({ERROR: fitting(cleaned(f"{type(error).__name__}: {error}".rstrip(": ")))})
             raise
         finally:
             self._send_metrics()
@@ -133,7 +135,7 @@ class Run:
                     pip_requirements=[f"{package}=={version(package)}" for package in ("torch", "numpy")],
                 )
         except Exception as error:  # not every network can be exported
-            print(f"warning: the model is not in MLflow: {error}", file=sys.stderr)
+            print(fitting(cleaned(f"warning: the model is not in MLflow: {error}")), file=sys.stderr)
 
 
 class TrainingRun(Run):

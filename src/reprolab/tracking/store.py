@@ -7,7 +7,6 @@ import fcntl
 import logging
 import os
 import platform
-import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,9 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reprolab.core.errors import fitting
 from reprolab.core.layout import MLFLOW_DATABASE, repository_root
+from reprolab.core.secrets import cleaned
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,9 +47,10 @@ class Store:
         except Exception as error:  # whatever a store, a network or a server may raise
             self.available = False
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            about = fitting(cleaned(f"{tracking_uri()}: {reason}"), width=250)
             print(
-                f"warning: MLflow is off for this stage: {_without_password(tracking_uri())}: {reason}. The results "
-                "are in files all the same; repair the store, or set MLFLOW_TRACKING_URI",
+                f"warning: MLflow is off for this stage: {about}. The results are in files all the same; repair the "
+                "store, or set MLFLOW_TRACKING_URI",
                 file=sys.stderr,
             )
             return None
@@ -130,10 +132,6 @@ def _opened_alone(database: Path) -> Iterator[None]:
         with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
         yield
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def _is_alive(process: int) -> bool:
