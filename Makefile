@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow lint bench measure verify results prune lock
+.PHONY: help install run repro experiments ui test test-slow format lint bench measure verify results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ test: lint  ## lint, types, unit tests and the pipeline from end to end on digit
 test-slow: install  ## the checks that need the real MNIST and minutes
 	dvc repro download@mnist
 	pytest -m slow
+
+format: install  ## ruff on the code, and params.yaml as `dvc exp run -S` writes it
+	ruff format .
+	reprolab format
 
 lint: install  ## ruff, mypy, and which room may import which
 	ruff check .

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, ui, verify, why
+from reprolab.cli import check, format, measure, prove, prune, remember, results, show, trainings, ui, verify, why
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 from reprolab.core.layout import PARAMS
@@ -20,6 +20,7 @@ COMMANDS = {
     "trainings": trainings,
     "remember": remember,
     "prune": prune,
+    "format": format,
     "ui": ui,
 }
 WITHOUT_PARAMS = (check, ui)  # check reads them itself, and says more where they are wrong
