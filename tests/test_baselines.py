@@ -72,6 +72,13 @@ def test_a_column_of_ones_own_is_no_error(tmp_path: Path) -> None:
     ]
 
 
+def test_a_byte_order_mark_as_spreadsheets_write_it_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "baselines.csv"
+    path.write_text(f"{HEADER}\ndigits,mlp,accuracy,,0.9,s,after 5 – best\n", encoding="utf-8-sig")
+    (row,) = load_baselines(path)
+    assert (row.dataset, row.condition) == ("digits", "after 5 – best")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

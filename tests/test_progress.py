@@ -14,12 +14,17 @@ from tests.factories import REPOSITORY
 
 WORK = """
 import time
+from reprolab.core.errors import run_command
 from reprolab.core.progress import progress_bar
-with progress_bar("seed 0, epoch 1/2", 60, "examples") as bar:
-    for _ in range(3):
-        time.sleep(0.11)
-        bar.update(20)
-print("done")
+
+def main():
+    with progress_bar("seed 0, epoch 1/2", 60, "examples") as bar:
+        for _ in range(3):
+            time.sleep(0.11)
+            bar.update(20)
+    print("done")
+
+run_command(main)
 """
 ENVIRONMENT = {"PYTHONPATH": str(REPOSITORY / "src"), "PATH": os.environ["PATH"]}
 
