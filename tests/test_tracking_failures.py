@@ -8,15 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from reprolab.tracking.lineage import training_lineage
 from reprolab.tracking.store import ERROR, Store
-from tests.factories import make_epoch, stored, use
+from tests.factories import make_epoch, params_settings, stored, use
 from tests.tracked import ORIGINS, history, named_run, started
 
 
@@ -162,6 +163,27 @@ def test_what_a_run_leaves_holds_no_secret(
     assert any(path.name == "MLmodel" for path in left)
     for content in (printed.out.encode(), printed.err.encode(), *(path.read_bytes() for path in left)):
         assert not [secret for secret in (b"al1ce", b"w0nder", b"w0nder%2Fland") if secret in content]
+
+
+def test_the_run_of_a_training_that_diverges_has_failed(
+    initialised: Path,
+    split_folder: Path,
+    run_stage: Callable[..., object],
+    any_learning_rate: None,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    training = {"optimizer": {"name": "sgd", "lr": 1e30}, "schedule": {"name": "constant"}}
+    settings = params_settings({"small": {"dataset": "noise", "training": training}})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    shutil.copy(initialised / "root/mlflow.db", tmp_path)
+    code = run_stage("train", "small", "data/splits/noise", "models/random", "models/small", "metrics/noise/small")
+    assert code == 1
+    assert "not finite in epoch 1, step " in capfd.readouterr().err
+    (run,) = Store("noise").call("search_runs", [Store("noise").call("get_experiment_by_name", "noise").experiment_id])
+    assert run.info.status == "FAILED"
+    assert run.data.tags[ERROR].startswith("DivergenceError: ")
+    assert not (tmp_path / "models").exists()
 
 
 OPEN_STORE = """
