@@ -96,6 +96,11 @@ def test_lists_move_up_wide_lines_end_and_what_stands_behind_them_stays(tmp_path
     assert read_yaml(tmp_path / "former.yaml") == read_yaml(tmp_path / "later.yaml")
 
 
+def test_the_repository_s_parameters_are_as_dvc_writes_them() -> None:
+    text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+    assert formatted(text) == text, "run `make format`"
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -107,8 +112,7 @@ def test_lists_move_up_wide_lines_end_and_what_stands_behind_them_stays(tmp_path
     ],
 )
 def test_an_edit_by_dvc_is_one_line(key: str, value: str, tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    write_text(path, formatted((REPOSITORY / "params.yaml").read_text(encoding="utf-8")))
+    path = Path(shutil.copy(REPOSITORY / "params.yaml", tmp_path))
     former = path.read_text(encoding="utf-8").splitlines()
     apply_overrides(path, [f"{key}={value}"])
     changed = [line for line in ndiff(former, path.read_text(encoding="utf-8").splitlines()) if line[0] in "+-"]
