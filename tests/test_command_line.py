@@ -147,8 +147,9 @@ def test_show_prints_an_experiment_ready_to_paste(
     pasted.write_text(shown)
     content = read_yaml(pasted)["lenet5-classic"]
     assert content["model"] == {"name": "lenet5", "activation": "tanh", "pooling": "average", "padding": 0}
-    assert content["training"]["optimizer"] == {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
-    assert content["training"]["loss"] == {"name": "cross_entropy"}
+    sgd = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": False}
+    assert content["training"]["optimizer"] == sgd
+    assert content["training"]["loss"] == {"name": "cross_entropy", "label_smoothing": 0.0}
     assert content["freeze"] == "none"
     text = (files / "params.yaml").read_text()
     start = text.index("  lenet5-classic:")

@@ -117,7 +117,7 @@ def test_a_removed_file_is_no_name_any_more(decaying: type[Component]) -> None:
         (Schedule(name="step", every=2), "x.factor: this option of 'step' is missing"),
         (Schedule(name="step", every=0.5, factor=0.5), "x.every: found 0.5; it should be a valid integer"),
         (Schedule(name="one_cycle", warmup=1.0), "x.warmup: found 1.0; it should be less than 1"),
-        (Loss(name="cross_entropy", margin=1), "x.margin: unknown option of 'cross_entropy'; allowed: none"),
+        (Loss(name="cross_entropy", margin=1), "x.margin: unknown option of 'cross_entropy'; allowed: label"),
         (Model(name="mlp"), "x.hidden: this option of 'mlp' is missing"),
         (Model(name="mlp", hidden=[0]), "x.hidden.0: found 0; it should be greater than or equal to 1"),
         (Model(name="mlp", width=3), "x.width: unknown option of 'mlp'; allowed: hidden"),
@@ -136,11 +136,11 @@ def test_the_options_are_those_of_the_function(component: Component, expected: s
 @pytest.mark.parametrize(
     ("component", "options"),
     [
-        (Optimizer(name="sgd", lr=0.1), {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}),
+        (Optimizer(name="sgd", lr=0.1), {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False}),
         (Optimizer(name="adam", lr=1, weight_decay=0.5), {"lr": 1, "weight_decay": 0.5}),
         (Schedule(name="one_cycle"), {"warmup": 0.3}),
         (Schedule(name="constant"), {}),
-        (Loss(name="cross_entropy"), {}),
+        (Loss(name="cross_entropy"), {"label_smoothing": 0.0}),
         (Model(name="lenet5", padding=2), {"activation": "tanh", "pooling": "average", "padding": 2}),
         (Model(name="resnet", depth=18), {"depth": 18}),  # those that are None stay away
     ],
@@ -156,7 +156,7 @@ def test_a_section_is_resolved_with_all_its_components() -> None:
     experiment = make_experiment({"schedule": {"name": "one_cycle"}}, model={"name": "lenet5"})
     resolved = registry.resolved(experiment, "experiments.small")
     assert resolved.model.options == {"activation": "tanh", "pooling": "average", "padding": 0}
-    assert resolved.training.optimizer.options == {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+    assert resolved.training.optimizer.options == {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
     assert resolved.training.schedule.options == {"warmup": 0.3}
     assert resolved.model_copy(update={"model": experiment.model, "training": experiment.training}) == experiment
     assert experiment.model.options == {}

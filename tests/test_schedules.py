@@ -53,6 +53,7 @@ def test_a_warm_up_of_one_step_is_refused() -> None:
     ("optimizer", "kind"),
     [
         (Optimizer(name="sgd", lr=0.5, momentum=0.25, weight_decay=0.125), torch.optim.SGD),
+        (Optimizer(name="sgd", lr=0.5, momentum=0.25, nesterov=True), torch.optim.SGD),
         (Optimizer(name="adam", lr=0.5, weight_decay=0.125), torch.optim.Adam),
     ],
     ids=str,
@@ -63,7 +64,13 @@ def test_an_optimizer_has_the_options_of_params(optimizer: Optimizer, kind: type
     assert optimizer.options.items() <= built.defaults.items()
 
 
-def test_cross_entropy_is_pytorch_s() -> None:
+def test_nesterov_s_needs_momentum() -> None:
+    with pytest.raises(InputError, match=r"training.optimizer.nesterov: found true without momentum; set momentum"):
+        Optimizer(name="sgd", lr=0.5, nesterov=True).bind("training.optimizer")(torch.nn.Linear(1, 1).parameters())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropy_is_pytorch_s(smoothing: float) -> None:
     logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
-    loss = Loss(name="cross_entropy").bind("training.loss")()(logits, labels)
-    assert torch.equal(loss, torch.nn.CrossEntropyLoss()(logits, labels))
+    loss = Loss(name="cross_entropy", label_smoothing=smoothing).bind("training.loss")()(logits, labels)
+    assert torch.equal(loss, torch.nn.CrossEntropyLoss(label_smoothing=smoothing)(logits, labels))

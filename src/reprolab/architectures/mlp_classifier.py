@@ -92,6 +92,7 @@ def check(experiment: Experiment) -> None:
         f"training.optimizer '{training.optimizer.name}'": training.optimizer.name not in ("sgd", "adam"),
         f"training.schedule '{training.schedule.name}'": training.schedule.name != "constant",
         f"training.loss '{training.loss.name}'": training.loss.name != "cross_entropy",
+        "training.loss.label_smoothing": training.loss.options.get("label_smoothing"),
     }
     if any(unknown.values()):
         found = ", ".join(name for name, given in unknown.items() if given)
@@ -112,7 +113,7 @@ def _make_estimator(hidden: list[int], training: Training, examples: int, random
     from sklearn.neural_network import MLPClassifier
 
     options = training.optimizer.resolved("training.optimizer").options
-    momentum = {"momentum": options["momentum"]} if "momentum" in options else {}
+    momentum = {"momentum": options["momentum"]} if training.optimizer.name == "sgd" else {}
     return MLPClassifier(
         hidden,
         activation="relu",
@@ -122,6 +123,6 @@ def _make_estimator(hidden: list[int], training: Training, examples: int, random
         batch_size=min(training.batch_size, examples),
         shuffle=False,
         random_state=random_state,
-        nesterovs_momentum=False,
+        nesterovs_momentum=options.get("nesterov", False),
         **momentum,
     )

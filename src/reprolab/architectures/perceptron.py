@@ -59,6 +59,7 @@ def check(experiment: Experiment) -> None:
         **{f"training.optimizer.{name}": value for name, value in options.items() if name != "lr"},
         f"training.schedule '{training.schedule.name}'": training.schedule.name != "constant",
         f"training.loss '{training.loss.name}'": training.loss.name != "cross_entropy",
+        "training.loss.label_smoothing": training.loss.options.get("label_smoothing"),
     }
     if any(unknown.values()):
         found = ", ".join(name for name, given in unknown.items() if given)

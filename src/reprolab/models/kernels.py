@@ -2,7 +2,8 @@
 
 PyTorch's dropout draws one random number after another; oneDNN lacks fast kernels for some gradients of depthwise
 convolutions; flash attention is made for long sequences; the gradient of a map's mean comes in another layout than the
-map. Outside of training, and on other devices, the layers are PyTorch's own.
+map, and that of a 2×2 average one value after another. Outside of training, and on other devices, the layers are
+PyTorch's own.
 """
 
 from math import ceil, sqrt
@@ -123,6 +124,27 @@ class MeanOfMap(nn.AdaptiveAvgPool2d):
         return input.sum((2, 3), keepdim=True) / (input.shape[2] * input.shape[3])
 
 
+class MeanOfFour(nn.AvgPool2d):
+    """Each 2×2 square's mean."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if not self.training or input.device.type != "cpu" or any(side % 2 for side in input.shape[2:]):
+            return super().forward(input)
+        output: torch.Tensor = _MeanOfFour.apply(input)
+        return output
+
+
+class _MeanOfFour(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(input, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return F.interpolate(gradient / 4, scale_factor=2, mode="nearest")
+
+
 def use_fast_layers(network: nn.Module) -> None:
     """Let the network's layers be their faster twins where there are any; their parameters and names stay."""
     for layer in network.modules():
@@ -137,6 +159,10 @@ def use_fast_layers(network: nn.Module) -> None:
                 layer.__class__ = MultiheadAttention
             case nn.AdaptiveAvgPool2d(output_size=1 | (1, 1)):
                 layer.__class__ = MeanOfMap
+            case nn.AvgPool2d(
+                kernel_size=2, stride=2, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+            ):
+                layer.__class__ = MeanOfFour
             case nn.SiLU() | nn.ReLU6():
                 # In place they first copy their input, for the backward pass.
                 layer.inplace = False

@@ -15,4 +15,4 @@ def build(
     weight_decay: WeightDecay = 0.0,
 ) -> Adam:
     """`weight_decay` is added to the gradient, times the weight, before the moments are taken."""
-    return Adam(parameters, lr, weight_decay=weight_decay)
+    return Adam(parameters, lr, weight_decay=weight_decay, fused=True)
