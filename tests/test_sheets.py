@@ -199,6 +199,13 @@ def test_what_has_a_validation_curve_is_otherwise_the_sheet_s(name: str, epochs:
     assert with_training(validated, changes) == sheet
 
 
+@pytest.mark.parametrize("name", ["lenet5-classic", "lenet5-relu"])
+def test_a_fast_recipe_has_the_sheet_s_network_and_data(name: str) -> None:
+    sheet, fast = RESOLVED[name], RESOLVED[f"{name}-fast"]
+    assert with_training(fast, vars(sheet.training)) == sheet
+    assert (fast.training.data, len(fast.training.seeds)) == (sheet.training.data, 5)
+
+
 def with_training(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     return experiment.model_copy(update={"training": experiment.training.model_copy(update=changes)})
 
