@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow format lint bench measure verify results prune lock
+.PHONY: help install run repro experiments ui test test-slow format lint bench bench-training measure verify results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ lint: install  ## ruff, mypy, and which room may import which
 
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
 	python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
+
+bench-training: install  ## measure training beside the loop of the lab sheets; writes docs/benchmarks.md (quiet machine)
+	dvc repro split@mnist split@cifar10
+	$(BIN)/python benchmarks/training.py
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split

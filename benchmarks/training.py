@@ -1,0 +1,139 @@
+"""How fast training is, beside the loop of the lab sheets: images a second, and the time to the sheets' accuracy.
+
+Both loops run in turn in one process, since machines differ and are noisy: what counts are the ratios. The time to an
+accuracy is that of all epochs at the rates measured here; the accuracies are those of the committed results. `make
+bench-training` runs it on a quiet machine and writes docs/benchmarks.md.
+"""
+
+import argparse
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from tutorial import rate as tutorial_rate
+
+from reprolab.core.config import Experiment, Params, load_params
+from reprolab.core.files import write_text
+from reprolab.core.layout import SPLITS, TEST, metrics_folder
+from reprolab.data.parts import TrainingData, load_training_data
+from reprolab.evaluation.record import EvaluationRecord
+from reprolab.models.build import resolve_experiments
+from reprolab.training.device import processor
+from reprolab.training.run import train
+
+PAGE = Path("docs/benchmarks.md")
+IMAGES = {"lenet5-classic": 12_800, "lenet5-relu": 12_800, "alexnet32": 2_560}
+FAST = {"lenet5-classic": "lenet5-classic-fast", "lenet5-relu": "lenet5-relu-fast"}
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second in each of some rounds: of the sheets' loop, of ours, and of ours by the fast recipe."""
+
+    tutorial: list[float]
+    ours: list[float]
+    fast: list[float]
+
+    def ratio(self, other: list[float]) -> tuple[float, float, float]:
+        """How many times as fast as the sheets' loop: the median, the least and the most."""
+        ratios = [mine / theirs for mine, theirs in zip(other, self.tutorial, strict=True)]
+        return median(ratios), min(ratios), max(ratios)
+
+
+def some_of(data: TrainingData, count: int) -> TrainingData:
+    """Evenly spaced training examples, without a validation part."""
+    chosen = np.zeros(len(data.train), bool)
+    chosen[np.linspace(0, len(data.train) - 1, count).astype(int)] = True
+    return replace(data, train=data.train[chosen], validation=None)
+
+
+def our_rate(experiment: Experiment, data: TrainingData) -> float:
+    settings = experiment.training.model_copy(update={"epochs": 1})
+    fit = train(experiment.model_copy(update={"training": settings}), data, None, seed=0)
+    found = fit.epochs[-1].images_per_second
+    assert found
+    return found
+
+
+def measure(name: str, experiments: dict[str, Experiment], rounds: int) -> Rates:
+    experiment = experiments[name]
+    whole = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
+    data = some_of(whole, IMAGES[name])
+    rates = Rates([], [], [])
+    for number in range(rounds + 1):
+        found = (
+            tutorial_rate(experiment, data.info, data.train),
+            our_rate(experiment, data),
+            our_rate(experiments[FAST[name]], data) if name in FAST else 0.0,
+        )
+        if number:  # the first round warms up
+            for values, value in zip((rates.tutorial, rates.ours, rates.fast), found, strict=True):
+                values.append(value)
+    return rates
+
+
+def accuracy(name: str, params: Params) -> str:
+    record = EvaluationRecord.load(metrics_folder(params.experiment(name).dataset, name) / TEST)
+    return f"{record.accuracy:.4f}" + (f" ± {record.accuracy_std:.4f}" if record.accuracy_std else "")
+
+
+def page(found: dict[str, Rates], params: Params) -> str:
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench-training` on a quiet machine: "
+        f"{processor('cpu')}, {os.cpu_count()} cores, PyTorch {torch.__version__.partition('+')[0]}. Each round runs "
+        "the loop of the lab sheets (a DataLoader of Pillow images, float32; `benchmarks/tutorial.py`) and this "
+        "project's, in turn, on the same images; a ratio is the median over the rounds, with the least and the most.",
+        "",
+        "| experiment | sheets' loop, images/s | this project | times as fast |",
+        "|---|---|---|---|",
+    ]
+    for name, rates in found.items():
+        middle, least, most = rates.ratio(rates.ours)
+        lines.append(
+            f"| `{name}` | {median(rates.tutorial):,.0f} | {median(rates.ours):,.0f} | "
+            f"{middle:.1f} ({least:.1f} – {most:.1f}) |"
+        )
+    lines += [
+        "",
+        "## Time to the sheets' accuracy",
+        "",
+        "The recipe of a `-fast` experiment trains the same network on the same data; it was chosen on the validation "
+        "part. Seconds are those of all epochs on 60,000 images at the rates above; accuracies are on the test part.",
+        "",
+        "| experiment | sheets' recipe and loop | accuracy | fast recipe | accuracy | times sooner |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, fast in FAST.items():
+        rates = found[name]
+        sheet, ours = params.experiment(name).training.epochs, params.experiment(fast).training.epochs
+        middle, least, most = (sheet / ours * ratio for ratio in rates.ratio(rates.fast))
+        seconds = 60_000 * sheet / median(rates.tutorial), 60_000 * ours / median(rates.fast)
+        lines.append(
+            f"| `{name}` | {sheet} epochs, {seconds[0]:.0f} s | {accuracy(name, params)} | {ours} epoch(s), "
+            f"{seconds[1]:.1f} s | {accuracy(fast, params)} | {middle:.0f} ({least:.0f} – {most:.0f}) |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("experiment", nargs="*", help="all by default")
+    arguments = parser.parse_args()
+    params = load_params()
+    experiments = resolve_experiments(params)
+    found = {}
+    for name in arguments.experiment or IMAGES:
+        found[name] = measure(name, experiments, arguments.rounds)
+        print(f"{name}: {found[name].ratio(found[name].ours)[0]:.1f} times as fast as the sheets' loop", flush=True)
+    if not arguments.experiment:
+        write_text(PAGE, page(found, params))
+
+
+if __name__ == "__main__":
+    main()
