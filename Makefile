@@ -17,7 +17,7 @@ endif
 .PHONY: help install run repro experiments ui test test-slow format lint bench bench-training measure verify results prune lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed  ## create .venv with the locked packages
 
