@@ -14,10 +14,10 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow lint bench measure verify results prune lock
+.PHONY: help install run repro experiments ui test test-slow test-browser test-postgres torture lint bench measure verify results prune lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed  ## create .venv with the locked packages
 
@@ -30,6 +30,7 @@ install: .venv/.installed  ## create .venv with the locked packages
 
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
 	@dvc repro compare@digits || { reprolab check >/dev/null; exit 1; }
+	@reprolab sync || echo 'The results are in files all the same.'
 	@echo && cat metrics/comparison/digits.md
 	@echo && echo 'Against the results that were committed:'
 	@reprolab verify --committed digits-mlp digits-lenet5
@@ -44,14 +45,15 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
 	reprolab remember
-	dvc repro --keep-going || { dvc repro --single-item compare; exit 1; }
+	dvc repro --keep-going || { dvc repro --single-item compare; reprolab sync; exit 1; }
+	reprolab sync || echo 'The results are in files all the same.'
 
 experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved
 	dvc exp show --only-changed --drop '(?!Experiment|experiments|datasets|.*test\.json:accuracy$$)'
 
 ui: install  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another port)
 	@case "$$MLFLOW_TRACKING_URI" in http*) echo "The runs are at $$MLFLOW_TRACKING_URI"; exit 1;; esac
-	mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	mlflow server --app-name reprolab --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 test: lint  ## lint, types, unit tests and the pipeline from end to end on digits
 	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -59,6 +61,19 @@ test: lint  ## lint, types, unit tests and the pipeline from end to end on digit
 test-slow: install  ## the checks that need the real MNIST and minutes
 	dvc repro download@mnist
 	pytest -m slow
+
+test-browser: install  ## MLflow's pages in Chromium (Debian's, installed here); screenshots in .reprolab/screenshots
+	command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+	$(BIN)/python -c 'import selenium' 2>/dev/null || $(BIN)/pip install --quiet selenium
+	pytest -m browser
+
+test-postgres: install  ## eight writers to an MLflow server on PostgreSQL (Debian's, installed here)
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq postgresql; }
+	$(BIN)/python -c 'import psycopg2' 2>/dev/null || $(BIN)/pip install --quiet psycopg2-binary
+	pytest -m postgres
+
+torture: install  ## kill and break what a run stands on, for minutes; says how much survived
+	pytest -m torture -s
 
 lint: install  ## ruff, mypy, and which room may import which
 	ruff check .
@@ -68,6 +83,7 @@ lint: install  ## ruff, mypy, and which room may import which
 
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
 	$(BIN)/python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
+	$(BIN)/python benchmarks/tracking.py
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split

@@ -31,5 +31,6 @@ def run(params: Params) -> None:
             )
     for path in left_over(params):
         print(f"note: {path} is left over from an earlier {PARAMS}; `reprolab prune` removes it")
+    print("note: `reprolab sync --check` says what MLflow lacks of the results that are here")
     counts = f"{len(params.datasets)} data sets, {len(params.experiments)} experiments"
     print(f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons; no error found")

@@ -1,8 +1,8 @@
-"""`reprolab`: check the parameters, show, measure, verify and prove experiments, explain stages, tidy up."""
+"""`reprolab`: check the parameters, show, measure, verify and prove experiments, explain stages, sync runs, tidy up."""
 
 import argparse
 
-from reprolab.cli import check, measure, prove, prune, remember, results, show, trainings, verify, why
+from reprolab.cli import check, measure, prove, prune, remember, results, runs, show, sync, trainings, verify, why
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 
@@ -16,6 +16,8 @@ COMMANDS = {
     "results": results,
     "trainings": trainings,
     "remember": remember,
+    "sync": sync,
+    "runs": runs,
     "prune": prune,
 }
 

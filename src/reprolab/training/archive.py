@@ -6,19 +6,24 @@ another identity once that is proved to give the same.
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.files import read_table
+from reprolab.core.journal import Journal
 from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN, training_folder
 from reprolab.data.parts import TrainingData
 from reprolab.models.folder import ModelInfo, load_classifier, load_snapshots
 from reprolab.models.pretrained import PretrainedWeights
 from reprolab.training.device import Device
 from reprolab.training.folder import ABOUT, MADE, PROOF, About, Made, TrainingFolder
+from reprolab.training.history import journal_epochs
 from reprolab.training.identity import Origin
 from reprolab.training.proof import Proof, prove
 from reprolab.training.record import CurvePoint, Epoch, Fit, Scores, StepLoss, TrainRecord
@@ -34,12 +39,14 @@ def train_once(
     pretrained: PretrainedWeights | None,
     origin: Origin,
     on_epoch: Callable[[Epoch], None],
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Fit:
     """Take over the training that is known by the origin's identity, or go on with one that was begun, or train.
 
-    `on_epoch` is called for the epochs that are trained now. `name` is that of the experiment, for the messages and the
-    record. With `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises
-    `InputError` as `training.run.train` does.
+    `on_epoch` is called for the epochs that are trained now, each of which is in the training's journal by then; the
+    journal begins with `facts`. `name` is that of the experiment, for the messages and the record. With
+    `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises `InputError`
+    as `training.run.train` does.
     """
     folder = folder_of(origin.identity)
     what = f"{name}, seed {origin.seed}"
@@ -59,10 +66,26 @@ def train_once(
                 return fit
         if not folder.is_done:
             about.save(folder.path / ABOUT)
-        fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, on_epoch)
-        folder.save(about, fit, Made.now(fit.device))
+        journal = folder.journal
+        with journal.running(**facts):
+
+            def journalled(epoch: Epoch) -> None:
+                journal.add("epoch", **asdict(epoch))
+                on_epoch(epoch)
+
+            fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, journalled)
+            _add_missing(journal, fit)
+            folder.save(about, fit, Made.now(fit.device))
         prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
+
+
+def _add_missing(journal: Journal, fit: Fit) -> None:
+    """Those of the epochs that a kill between the checkpoint and the journal took from it."""
+    known = journal_epochs(journal.lines())
+    for epoch in fit.epochs:
+        if epoch.number not in known:
+            journal.add("epoch", added=True, **asdict(epoch))
 
 
 def folder_of(identity: str) -> TrainingFolder:
