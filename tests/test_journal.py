@@ -3,14 +3,17 @@
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from reprolab.core.errors import InputError
+from reprolab.core.files import write_json
 from reprolab.core.journal import Journal, Line, is_alive, process_facts
-from reprolab.training.history import journal_epochs
+from reprolab.core.layout import training_folder
+from reprolab.training.history import History, history_of, journal_epochs
 from reprolab.training.record import Epoch
 from tests.factories import make_epoch, make_scores
 
@@ -97,12 +100,8 @@ def test_without_a_file_there_is_nothing(journal: Journal) -> None:
     assert not journal.is_open()
 
 
-def epochs(*numbers: int, added: tuple[int, ...] = (), loss: float = 0.5) -> list[Line]:
-    return [
-        {"event": "epoch", "time": 1.0, **asdict(make_epoch(number, make_scores(loss=loss)))}
-        | ({"added": True} if number in added else {})
-        for number in numbers
-    ]
+def epochs(*numbers: int, loss: float = 0.5) -> list[Line]:
+    return [{"event": "epoch", "time": 1.0, **asdict(make_epoch(number, make_scores(loss=loss)))} for number in numbers]
 
 
 def test_a_resumed_training_is_cut_back_to_its_checkpoint() -> None:
@@ -115,12 +114,76 @@ def test_a_resumed_training_is_cut_back_to_its_checkpoint() -> None:
     ]
 
 
-def test_a_training_that_begins_again_keeps_nothing_of_the_former_one() -> None:
-    assert list(journal_epochs([*epochs(1, 2, 3), *epochs(1, loss=0.25)])) == [1]
+class Trained:
+    """The folder of one training, in the making."""
+
+    def __init__(self) -> None:
+        self.folder = training_folder("a" * 64)
+        self.journal = Journal(self.folder / "journal.jsonl")
+
+    def run(self, *epochs: Epoch, ends: bool = True) -> None:
+        with suppress(KeyboardInterrupt), self.journal.running(name=len(self.journal.lines())):
+            for epoch in epochs:
+                self.journal.add("epoch", **asdict(epoch))
+            if not ends:
+                raise KeyboardInterrupt
+
+    def is_done(self, *epochs: Epoch) -> None:
+        write_json(self.folder / "result.json", {"epochs": [asdict(epoch) for epoch in epochs]})
+        write_json(self.folder / "done.json", {})
+
+    def losses(self) -> list[float]:
+        return [moment.scores["train/loss"] for moment in self.history().moments.values()]
+
+    def history(self) -> History:
+        history = history_of("a" * 64)
+        assert history
+        return history
 
 
-def test_epochs_that_a_kill_took_from_the_journal_are_added_in_their_place() -> None:
-    assert list(journal_epochs([*epochs(1), *epochs(3, 4), *epochs(2, added=(2,))])) == [1, 2, 3, 4]
+def numbered(*numbers: int, seconds: float = 1.0) -> list[Epoch]:
+    return [replace(make_epoch(number, make_scores(loss=1 / number)), seconds=seconds) for number in numbers]
+
+
+def test_an_epoch_that_a_kill_took_from_the_journal_is_known_from_the_result() -> None:
+    trained = Trained()
+    trained.run(*numbered(1, 2), ends=False)
+    trained.run(*numbered(4))
+    assert trained.losses() == [1, 1 / 2, 1 / 4]
+    trained.is_done(*numbered(1, 2, 3, 4))
+    assert trained.losses() == [1, 1 / 2, 1 / 3, 1 / 4]
+    assert [moment.time is None for moment in trained.history().moments.values()] == [False, False, True, False]
+    assert trained.history().facts["name"] == 0
+
+
+def test_a_training_that_is_done_again_and_breaks_off_leaves_the_former_one() -> None:
+    trained = Trained()
+    trained.run(*numbered(1, 2))
+    trained.is_done(*numbered(1, 2))
+    former = trained.history()
+    trained.run(*numbered(1, seconds=2.0), ends=False)
+    assert trained.history() == former
+    assert former.status == "FINISHED" and former.error is None
+
+
+def test_a_training_that_is_done_again_takes_the_place_of_the_former_one() -> None:
+    trained = Trained()
+    trained.run(*numbered(1, 2))
+    trained.is_done(*numbered(1, 2))
+    trained.run(*numbered(1, 2, seconds=2.0))
+    trained.is_done(*numbered(1, 2, seconds=2.0))
+    history = trained.history()
+    assert [moment.scores["wall/epoch_seconds"] for moment in history.moments.values()] == [2.0, 2.0]
+    assert history.facts["name"] == 4 and history.started == trained.journal.lines()[4]["time"]
+
+
+def test_without_a_journal_the_result_tells_the_epochs_and_no_times() -> None:
+    trained = Trained()
+    assert history_of("a" * 64) is None
+    trained.is_done(*numbered(1, 2))
+    history = trained.history()
+    assert (history.status, trained.losses(), history.started) == ("FINISHED", [1, 1 / 2], None)
+    assert {moment.time for moment in history.moments.values()} == {None}
 
 
 def test_the_clocks_come_last_and_what_is_not_known_is_not_there() -> None:

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,18 @@ def test_a_resumed_training_goes_on_in_its_run(store: Store) -> None:
     assert (found[PARENT]["status"], "reprolab.error" in found[PARENT]["tags"]) == ("FINISHED", False)
     assert all(only_once([step for step, _, _ in history]) for history in found[PARENT]["metrics"].values())
     assert steps(store, PARENT, "train/loss") == [1, 2, 3]
+
+
+def test_a_training_that_is_done_again_is_the_same_run_with_every_epoch_once(store: Store) -> None:
+    recorded = Recorded()
+    recorded.train()
+    before = published(store, recorded)[PARENT]["metrics"]
+    recorded.train({0: [replace(epoch_of(0, number), seconds=9.0) for number in range(1, EPOCHS + 1)]})
+    assert not Publisher(store).is_complete(recorded.run())  # its times are others
+    found = published(store, recorded)
+    assert list(found) == [PARENT]
+    assert found[PARENT]["metrics"] == before
+    assert Publisher(store).is_complete(recorded.run())
 
 
 def test_the_same_training_with_other_numbers_is_another_run(store: Store) -> None:

@@ -39,11 +39,14 @@ def training_run(journal: Journal, lines: list[Line], evaluated: Evaluated | Non
     histories = {seed: history for seed, identity in seeds.items() if (history := history_of(identity))}
     if len(histories) < len(seeds) and status == "FINISHED":
         return None
+    known = [history.status for history in histories.values()] == ["FINISHED"] * len(seeds)
+    if known and status != "RUNNING" and any(line.get("status") == "FINISHED" for line in lines):
+        status = "FINISHED"  # a repetition that broke off takes nothing away
     evaluated = evaluated or evaluation_of(facts["name"], training_identity(seeds))
     weights = {seed: training_folder(identity) / TRAINING_WEIGHTS for seed, identity in seeds.items()}
     run = assemble(facts, histories, scores[-1] if scores else {}, evaluated, weights, status)
     run.tags |= {MACHINE: starts[-1]["machine"], PROCESS: str(starts[-1]["process"]), BORN: str(starts[-1]["born"])}
-    if error := lines[-1].get("error"):
+    if status != "FINISHED" and (error := lines[-1].get("error")):
         run.tags[ERROR] = error
     # A stage that took its trainings over lasted a moment: what counts is when they were trained.
     begun = [history.started for history in histories.values() if history.started]

@@ -18,14 +18,9 @@ from reprolab.training.identity import Origin, code_hash, hash_of
 LONGEST_NAME = 60
 
 
-def lineage(data: str, code: str) -> dict[str, str]:
-    """As tags for MLflow; `data` and `code` are hashes of what the result is made from."""
-    tags = {
-        "mlflow.user": _user(),
-        "reprolab.data": data,
-        "reprolab.code": code,
-        "reprolab.torch": version("torch"),
-    }
+def lineage(origin: Mapping[str, str]) -> dict[str, str]:
+    """As tags for MLflow; `origin` are those of what the result is made from."""
+    tags = {"mlflow.user": _user(), **origin, "reprolab.torch": version("torch")}
     if commit := head():
         tags |= {"mlflow.source.git.commit": commit, "reprolab.git_dirty": str(is_edited())}
     if experiment := os.environ.get("DVC_EXP_NAME"):
@@ -35,8 +30,12 @@ def lineage(data: str, code: str) -> dict[str, str]:
 
 def training_lineage(origins: Mapping[int, Origin]) -> dict[str, str]:
     """Of all seeds' trainings, which differ in the seed alone."""
-    one = next(iter(origins.values()))
-    return lineage(one.data, hash_of(one.modules))
+    return lineage(origin_tags(next(iter(origins.values()))))
+
+
+def origin_tags(origin: Origin) -> dict[str, str]:
+    """Hashes of the data and the code that a training is made from."""
+    return _origin_tags(origin.data, hash_of(origin.modules))
 
 
 def training_identity(identities: Mapping[int, str]) -> str:
@@ -48,7 +47,7 @@ def comparison_lineage(metrics: Path) -> dict[str, str]:
     """`metrics` is the folder that a comparison reads."""
     files = sorted(path for path in metrics.rglob("*") if path.is_file())
     data = hash_of({str(path.relative_to(metrics)): file_hash(path) for path in files})
-    return lineage(data, code_hash("reprolab.reports.comparison"))
+    return lineage(_origin_tags(data, code_hash("reprolab.reports.comparison")))
 
 
 def run_title(name: str) -> str:
@@ -67,6 +66,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return found
+
+
+def _origin_tags(data: str, code: str) -> dict[str, str]:
+    return {"reprolab.data": data, "reprolab.code": code}
 
 
 def _edits(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from reprolab.core.secrets import cleaned
 from reprolab.tracking.content import ERROR, IDENTITY, STAGE, Curves, Run
 from reprolab.tracking.models import log_model
 from reprolab.tracking.store import NOTE, Store, StoreError
+from reprolab.training.history import CLOCKS
 from reprolab.training.identity import hash_of
 
 PARENT, DIGEST, FILES, TRAINED_IN = "mlflow.parentRunId", "reprolab.content", "reprolab.files", "reprolab.trained_in"
@@ -194,9 +195,12 @@ class Publisher:
 
 
 def _is_done(found: Any, run: Run) -> bool:
-    """What only files tell is complete as well where a journal told more."""
+    """What only files tell is complete as well where a journal told more. Of clocks, which no repetition repeats, those
+    of the first time stay."""
     tags, metrics = found.data.tags, found.data.metrics
-    last = {name: points[max(points)][0] for name, points in run.curves.items() if points}
+    last = {
+        name: points[max(points)][0] for name, points in run.curves.items() if points and not name.startswith(CLOCKS)
+    }
     same = DIGEST in tags if run.from_files else tags.get(DIGEST) == run.digest()
     return bool(
         same and found.info.status == run.status and all(metrics.get(name) == value for name, value in last.items())

@@ -16,16 +16,13 @@ from reprolab.core.layout import (
     TEST,
     TRAIN,
     metrics_folder,
-    training_folder,
 )
 from reprolab.tracking.assembly import assemble, comparison
 from reprolab.tracking.content import Evaluated, Run
 from reprolab.tracking.journals import evaluation_of, training_journal, training_run
-from reprolab.tracking.lineage import training_identity
+from reprolab.tracking.lineage import origin_tags, training_identity
 from reprolab.training.history import History, Moment, history_of
 from reprolab.training.record import CurvePoint, TrainRecord
-
-ABOUT = "about.json"
 
 
 def training_result(name: str, dataset: str, evaluated: bool) -> Run | None:
@@ -110,11 +107,7 @@ def _commit(path: Path) -> dict[str, str]:
 
 def _origin(identities: Sequence[str]) -> dict[str, str]:
     """Hashes of what a training in the archive is made from."""
-    from reprolab.training.identity import Origin, hash_of
+    from reprolab.training.archive import folder_of
 
-    about = training_folder(identities[0]) / ABOUT
-    origin = read_json(about, dict[str, Any]).get("origin") if about.exists() else None
-    if not origin:
-        return {}
-    made = Origin.model_validate(origin)
-    return {"reprolab.data": made.data, "reprolab.code": hash_of(made.modules)}
+    about = folder_of(identities[0]).about()
+    return origin_tags(about.origin) if about and about.origin else {}

@@ -16,14 +16,12 @@ from typing import Any
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.files import read_table
-from reprolab.core.journal import Journal
 from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN, training_folder
 from reprolab.data.parts import TrainingData
 from reprolab.models.folder import ModelInfo, load_classifier, load_snapshots
 from reprolab.models.pretrained import PretrainedWeights
 from reprolab.training.device import Device
 from reprolab.training.folder import ABOUT, MADE, PROOF, About, Made, TrainingFolder
-from reprolab.training.history import journal_epochs
 from reprolab.training.identity import Origin
 from reprolab.training.proof import Proof, prove
 from reprolab.training.record import CurvePoint, Epoch, Fit, Scores, StepLoss, TrainRecord
@@ -74,18 +72,9 @@ def train_once(
                 on_epoch(epoch)
 
             fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, journalled)
-            _add_missing(journal, fit)
             folder.save(about, fit, Made.now(fit.device))
         prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
-
-
-def _add_missing(journal: Journal, fit: Fit) -> None:
-    """Those of the epochs that a kill between the checkpoint and the journal took from it."""
-    known = journal_epochs(journal.lines())
-    for epoch in fit.epochs:
-        if epoch.number not in known:
-            journal.add("epoch", added=True, **asdict(epoch))
 
 
 def folder_of(identity: str) -> TrainingFolder:

@@ -1,14 +1,16 @@
-"""What is known of one seed's training: from its journal, and from its result where it has no journal."""
+"""What is known of one seed's training: from its result, and its journal, which alone knows when and by whom."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from reprolab.core.files import read_json
 from reprolab.core.journal import Journal, Line, Status
-from reprolab.core.layout import TRAINING_JOURNAL, TRAINING_RESULT, training_folder
+from reprolab.core.layout import TRAINING_DONE, TRAINING_JOURNAL, TRAINING_RESULT, training_folder
 
 PARTS = ("train", "validation")
+CLOCKS = "wall/"  # behind all others in the alphabet
 
 
 @dataclass(frozen=True)
@@ -33,49 +35,80 @@ class History:
 
 
 def history_of(identity: str) -> History | None:
-    """None for a training that has not begun, or of which nothing is left. Raises `InputError` for a damaged file."""
+    """None for a training that has not begun, or of which nothing is left. Raises `InputError` for a damaged file.
+
+    A result counts until there is a new one: of a training that is done again and breaks off nothing is told.
+    """
     folder = training_folder(identity)
     journal = Journal(folder / TRAINING_JOURNAL)
-    lines = journal.lines()
-    done = (folder / TRAINING_RESULT).exists() and (folder / "done.json").exists()
+    lines, status = journal.lines(), journal.status()
+    done = (folder / TRAINING_RESULT).exists() and (folder / TRAINING_DONE).exists()
+    if done and status != "RUNNING":
+        return _finished(read_json(folder / TRAINING_RESULT, dict[str, Any])["epochs"], lines)
     if not lines:
-        if not done:
-            return None
-        result: dict[str, Any] = read_json(folder / TRAINING_RESULT, dict[str, Any])
-        return History("FINISHED", {epoch["number"]: Moment(_scores(epoch)) for epoch in result["epochs"]})
-    starts = [line for line in lines if line["event"] == "start"]
-    status = journal.status()
-    return History(
-        # A kill after the result was complete, and before the journal's end, took nothing away.
-        status="FINISHED" if done and status == "KILLED" else status,
-        moments=journal_epochs(lines),
-        facts=starts[0],
-        process=starts[-1],
-        started=starts[0]["time"],
-        ended=None if status == "RUNNING" else lines[-1]["time"],
-        error=lines[-1].get("error"),
-    )
+        return None
+    attempt, process = _attempts(lines)[-1], _starts(lines)[-1]
+    ended = None if status == "RUNNING" else lines[-1]["time"]
+    error = lines[-1].get("error")
+    return History(status, journal_epochs(attempt), attempt[0], process, attempt[0]["time"], ended, error)
 
 
-def journal_epochs(lines: Sequence[Line]) -> dict[int, Moment]:
-    """By number. A training that goes on from a checkpoint repeats what came after it, which no longer counts; `added`
-    are those that a kill between the checkpoint and the journal left out."""
+def journal_epochs(lines: Iterable[Line]) -> dict[int, Moment]:
+    """By number. A training that goes on from a checkpoint repeats what came after it, which no longer counts."""
     epochs: dict[int, Moment] = {}
     for line in lines:
         if line["event"] == "epoch":
             number = line["number"]
-            if not line.get("added"):
-                epochs = {earlier: moment for earlier, moment in epochs.items() if earlier < number}
+            epochs = {earlier: moment for earlier, moment in epochs.items() if earlier < number}
             epochs[number] = Moment(_scores(line), line["time"])
-    return dict(sorted(epochs.items()))
+    return epochs
+
+
+def _finished(epochs: Sequence[Line], lines: Sequence[Line]) -> History:
+    """Of a result, with what the journal tells of the attempt that made it. An epoch that a kill took from the journal
+    after the checkpoint had it, the result has too."""
+    for attempt in reversed(_attempts(lines)):
+        known = {line["number"]: line for line in attempt if line["event"] == "epoch"}
+        times = {
+            epoch["number"]: known[epoch["number"]]["time"]
+            for epoch in epochs
+            if epoch["number"] in known and epoch.items() <= known[epoch["number"]].items()
+        }
+        if times:
+            moments = {epoch["number"]: Moment(_scores(epoch), times.get(epoch["number"])) for epoch in epochs}
+            start, end = attempt[0], attempt[-1]
+            return History("FINISHED", moments, start, _starts(attempt)[-1], start["time"], end["time"])
+    return History("FINISHED", {epoch["number"]: Moment(_scores(epoch)) for epoch in epochs})
+
+
+def _attempts(lines: Sequence[Line]) -> list[list[Line]]:
+    """The journal in pieces, each of a training from its first epoch on, however often it was interrupted."""
+    attempts: list[list[Line]] = []
+    for process in _processes(lines):
+        numbers = [line["number"] for line in process if line["event"] == "epoch"]
+        if not attempts or numbers[:1] == [1]:
+            attempts.append(process)
+        elif numbers:
+            attempts[-1] += process
+    return attempts
+
+
+def _processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    places = [place for place, line in enumerate(lines) if line["event"] == "start"]
+    for place, following in pairwise([*places, len(lines)]):
+        yield list(lines[place:following])
+
+
+def _starts(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if line["event"] == "start"]
 
 
 def _scores(epoch: Line) -> dict[str, float]:
-    """As `train/loss`; the clocks behind all others in the alphabet."""
+    """As `train/loss`."""
     named = {f"{part}/{name}": value for part in PARTS for name, value in (epoch[part] or {}).items()}
     others = {
         "train/learning_rate": epoch["learning_rate"],
-        "wall/epoch_seconds": epoch["seconds"],
-        "wall/images_per_second": epoch["images_per_second"],
+        f"{CLOCKS}epoch_seconds": epoch["seconds"],
+        f"{CLOCKS}images_per_second": epoch["images_per_second"],
     }
     return named | {name: value for name, value in others.items() if value is not None}
