@@ -13,6 +13,7 @@ import torch
 
 from reprolab.core.config import Experiment
 from reprolab.core.files import read_yaml
+from reprolab.tracking.journals import remove_journals
 from reprolab.tracking.publish import Publisher
 from reprolab.tracking.store import Store, StoreError
 from tests.factories import make_scores, use
@@ -219,6 +220,15 @@ def test_several_at_once_make_one_run_of_each(root: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", PUBLISH], cwd=root) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert set(contents(Store())) == {"digits/small", "digits/other"}
+
+
+def test_journals_of_removed_trainings_go_with_their_evaluations(root: Path, tmp_path: Path) -> None:
+    for name, seeds in (("small", (0, 1)), ("other", (2,))):
+        recorded = Recorded(seeds, name)
+        recorded.train()
+        recorded.evaluate(tmp_path / name)
+    remove_journals([Recorded((1,)).origins[1].identity])
+    assert {path.name.split("-")[1] for path in (root / ".reprolab/runs").iterdir()} == {"other"}
 
 
 class Branches(torch.nn.Module):

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING
 
 from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
-from reprolab.core.journal import Journal
-from reprolab.core.layout import (
-    COMPARISONS,
-    COSTS,
-    DATA_FIGURES,
-    FIGURES,
-    JOURNALS,
-    METRICS,
-    MODELS,
-    leftovers,
-    repository_root,
-)
+from reprolab.core.layout import COMPARISONS, COSTS, DATA_FIGURES, FIGURES, METRICS, MODELS, leftovers
 
 if TYPE_CHECKING:
     from reprolab.training.folder import TrainingFolder
@@ -36,21 +25,16 @@ def run(params: Params) -> None:
             path.unlink()
         print(f"removed {path}")
     unused = [training for training in unused_trainings(params) if training.remove()]
-    _remove_journals({training.identity for training in unused})
+    if unused:
+        from reprolab.tracking.journals import remove_journals
+
+        remove_journals([training.identity for training in unused])
     for training in unused:
         print(f"removed {training.path}")
     if not found and not unused:
         print("nothing to remove")
     else:
         print(f"{len(found) + len(unused)} removed")
-
-
-def _remove_journals(removed: set[str]) -> None:
-    """Of the stages whose trainings were removed; what MLflow has of them stays."""
-    for path in (repository_root() / JOURNALS).glob("train-*.jsonl") if removed else ():
-        lines = Journal(path).lines()
-        if lines and removed.intersection(lines[0]["identities"].values()):
-            path.unlink()
 
 
 def unused_trainings(params: Params) -> "list[TrainingFolder]":

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +85,10 @@ def _results(params: Params) -> "Iterator[Run]":
 
     with Repo() as repo:
         for name, dataset in here:
-            with suppress(InputError):
+            try:
                 yield from _trained(repo, name, dataset)
+            except InputError as error:
+                print(f"note: {error}")
         for name in compared:
             yield from _compared(repo, params, name)
 

@@ -1,5 +1,8 @@
 """The runs that the journals tell of."""
 
+import shutil
+from collections.abc import Collection
+
 from reprolab.core.journal import Journal, Line
 from reprolab.core.layout import JOURNALS, TRAINING_WEIGHTS, repository_root, training_folder
 from reprolab.tracking.assembly import assemble, comparison, identities_of
@@ -94,6 +97,20 @@ def training_journal(name: str, identity: str) -> Journal | None:
         if first.get("name") == name and training_identity(identities_of(first)) == identity:
             return journal
     return None
+
+
+def remove_journals(trainings: Collection[str]) -> None:
+    """Of the stages that were about these trainings, which are removed; what MLflow has of them stays."""
+    results = set()
+    for journal in _journals("train-"):
+        lines = journal.lines()
+        if lines and not set(trainings).isdisjoint(identities_of(lines[0]).values()):
+            results.add(training_identity(identities_of(lines[0])))
+            journal.path.unlink()
+    for journal in _journals("evaluate-"):
+        if (journal.lines() or [{}])[0].get("run") in results:
+            shutil.rmtree(files_of(journal), ignore_errors=True)
+            journal.path.unlink()
 
 
 def _journals(prefix: str = "") -> list[Journal]:

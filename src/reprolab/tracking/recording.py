@@ -50,7 +50,9 @@ class TrainingJournal:
 
     @contextmanager
     def running(self) -> "Iterator[TrainingJournal]":
-        """Begin it, end it as the block ends, and let MLflow show it meanwhile."""
+        """Begin it, end it as the block ends, and let MLflow show it meanwhile. Wait where another process is at it."""
+        if self.journal.is_open():
+            print(f"{self.info.name}: another process is at this training; waiting for it", flush=True)
         facts = training_facts(self.info, self.identities, self.lineage, run_title(self.info.name))
         with shown(self.journal), self.journal.running(**facts):
             yield self
