@@ -41,7 +41,7 @@ def run(params: Params, identity: str | None, of: Path | None) -> None:
     else:
         users = _users()
         for one in runs:
-            commit = one.tags.get("mlflow.source.git.commit", "?")[:10]
+            commit = one.tags.get(SHOWN["commit"], "?")[:10]
             where = ", ".join(_places(one, users)) or "no result here or in git"
             print(f"{_identity(one)[:SHORT]}  {_title(one)}  {one.status}  commit {commit}  {where}")
         print(f"{len(runs)} runs")
@@ -50,11 +50,7 @@ def run(params: Params, identity: str | None, of: Path | None) -> None:
 def _tell(params: Params, run: "Run") -> None:
     print(f"{_title(run)}: {run.status}")
     print(f"  identity  {_identity(run)}")
-    for what, tag in {
-        "commit": "mlflow.source.git.commit",
-        "machine": "reprolab.machine",
-        "error": "reprolab.error",
-    }.items():
+    for what, tag in SHOWN.items():
         if tag in run.tags:
             print(f"  {what:8}  {run.tags[tag]}")
     if run.started:
@@ -135,7 +131,7 @@ def _way_back(params: Params, run: "Run") -> str:
     if WORKSPACE in places:
         return "nothing to do: it is in the workspace"
     if run.key["reprolab.stage"] == "compare":
-        return f"git checkout {run.tags.get('mlflow.source.git.commit', '<commit>')[:10]} && dvc repro compare@{name}"
+        return f"git checkout {run.tags.get(SHOWN['commit'], '<commit>')[:10]} && dvc repro compare@{name}"
     for place in places:
         if place.startswith(EXPERIMENT_REF):
             return f"dvc exp apply {place.rpartition('/')[2]}"
