@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow format lint bench bench-training measure verify results prune lock
+.PHONY: help install run repro experiments ui test test-slow test-browser test-postgres torture format lint bench bench-training measure verify results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ install: .venv/.installed  ## create .venv with the locked packages
 
 run: install  ## the quick start: train, evaluate and compare on digits, which needs no download
 	@dvc repro compare@digits || { reprolab check >/dev/null; exit 1; }
+	@reprolab sync || echo 'The results are in files all the same.'
 	@echo && cat metrics/comparison/digits.md
 	@echo && echo 'Against the results that were committed:'
 	@reprolab verify --committed digits-mlp digits-lenet5
@@ -44,7 +45,8 @@ run: install  ## the quick start: train, evaluate and compare on digits, which n
 repro: install  ## bring every result up to date; what fails or lacks its weights stands as "not run"
 	reprolab check
 	reprolab remember
-	dvc repro --keep-going || { dvc repro --single-item compare; exit 1; }
+	dvc repro --keep-going || { dvc repro --single-item compare; reprolab sync; exit 1; }
+	reprolab sync || echo 'The results are in files all the same.'
 
 experiments: install  ## what each `dvc exp run` changed, and the test accuracies it moved
 	dvc exp show --only-changed --drop '(?!Experiment|experiments|datasets|.*test\.json:accuracy$$)'
@@ -59,6 +61,19 @@ test-slow: install  ## the checks that need the real MNIST and minutes
 	dvc repro download@mnist
 	pytest -m slow
 
+test-browser: install  ## MLflow's pages in Chromium (Debian's, installed here); screenshots in .reprolab/screenshots
+	command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+	python -c 'import selenium' 2>/dev/null || pip install --quiet selenium
+	pytest -m browser
+
+test-postgres: install  ## eight writers to an MLflow server on PostgreSQL (Debian's, installed here)
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq postgresql; }
+	python -c 'import psycopg2' 2>/dev/null || pip install --quiet psycopg2-binary
+	pytest -m postgres
+
+torture: install  ## kill and break what a run stands on, for minutes; says how much survived
+	pytest -m torture -s
+
 format: install  ## ruff on the code, and params.yaml as `dvc exp run -S` writes it
 	ruff format .
 	reprolab format
@@ -71,10 +86,11 @@ lint: install  ## ruff, mypy, and which room may import which
 
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
 	python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
+	python benchmarks/tracking.py
 
 bench-training: install  ## measure training beside the loop of the lab sheets; writes docs/benchmarks.md (quiet machine)
 	dvc repro split@mnist split@cifar10
-	$(BIN)/python benchmarks/training.py
+	python benchmarks/training.py
 
 measure: install  ## measure what every architecture costs on this machine, trained or not
 	dvc repro split

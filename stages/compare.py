@@ -7,9 +7,8 @@ from reprolab.core.config import Comparison, load_params
 from reprolab.core.errors import run_command
 from reprolab.core.layout import leftovers
 from reprolab.reports.baselines import load_baselines
-from reprolab.reports.comparison import compare, learning_curves, save_comparison
-from reprolab.tracking.lineage import comparison_lineage
-from reprolab.tracking.runs import comparison_run
+from reprolab.reports.comparison import compare, comparison_scores, learning_curves, save_comparison
+from reprolab.tracking.recording import record_comparison
 
 
 def main() -> None:
@@ -36,14 +35,7 @@ def main() -> None:
         print(f"note: {path} is left over from an experiment that params.yaml lacks; `make prune` removes it")
     files = save_comparison(arguments.output, comparison.title or name, rows, curves)
 
-    lineage = comparison_lineage(name, arguments.metrics, files[0])
-    with comparison_run(name, comparison.dataset, lineage) as run:
-        run.log_scores({f"{row.experiment}.accuracy": row.accuracy for row in rows})
-        run.log_scores({f"{row.experiment}.difference": row.difference for row in rows})
-        last = {row.experiment: row.learning[0].gap for row in rows if row.learning}
-        run.log_scores({f"{name}.last_accuracy_gap": gap.accuracy for name, gap in last.items() if gap})
-        run.log_scores({f"{name}.last_loss_gap": gap.loss for name, gap in last.items() if gap})
-        run.log_files(*files)
+    record_comparison(name, comparison.dataset, arguments.metrics, comparison_scores(rows), files)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 from reprolab.core.errors import run_command
-from reprolab.core.layout import CLASSES, MODEL, TRAIN
+from reprolab.core.layout import MODEL, TRAIN
 from reprolab.data.parts import load_part
 from reprolab.evaluation.evaluate import evaluate
 from reprolab.evaluation.outputs import save_evaluation
 from reprolab.models.folder import ModelInfo
-from reprolab.tracking.runs import evaluation_run
+from reprolab.tracking.recording import record_evaluation
 from reprolab.training.record import TrainRecord
 
 
@@ -25,15 +25,8 @@ def main() -> None:
     identities = TrainRecord.load_identities(arguments.metrics / TRAIN, info.experiment.training.seeds)
     test = load_part(arguments.split, "test")
     evaluation = evaluate(arguments.model, test)
-    save_evaluation(info.name, evaluation, arguments.model, test, arguments.metrics, arguments.figures)
-
-    with evaluation_run(info, identities) as run:
-        run.log_scores(evaluation.record().model_dump(), prefix="test_")
-        run.log_files(*sorted(arguments.figures.iterdir()), arguments.metrics / CLASSES)
-        for seed, scores in evaluation.scores.items():
-            with run.of_seed(seed).in_progress() as seed_run:
-                seed_run.log_scores(vars(scores), prefix="test_")
-                seed_run.log_model(evaluation.classifiers[seed], test.inputs[:2])
+    written = save_evaluation(info.name, evaluation, arguments.model, test, arguments.metrics, arguments.figures)
+    record_evaluation(info.name, identities, evaluation, test.inputs[:2], written)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,10 @@ from reprolab.data.parts import load_training_data
 from reprolab.models.build import resolve_experiments
 from reprolab.models.folder import ModelInfo
 from reprolab.models.pretrained import load_pretrained
-from reprolab.tracking.runs import Run, training_run
+from reprolab.tracking.recording import TrainingJournal
 from reprolab.training.archive import train_once
 from reprolab.training.identity import origins_of
 from reprolab.training.outputs import print_epoch, save_metrics, save_model, train_record
-from reprolab.training.record import Epoch
 
 
 def main() -> None:
@@ -36,22 +35,14 @@ def main() -> None:
     origins = origins_of(experiment, data, pretrained)
 
     fits = {}
-    with training_run(info, origins) as run:
+    with TrainingJournal(info, origins).running() as journal:
         for seed, origin in origins.items():
-            with run.of_seed(seed).in_progress() as seed_run:
-                on_epoch = partial(report, name, seed, seed_run)
-                fits[seed] = train_once(name, experiment, data, pretrained, origin, on_epoch)
-                seed_run.log_missing(fits[seed].epochs)
-        record = train_record(fits, {seed: origin.identity for seed, origin in origins.items()})
-        run.log_record(record)
-
-    save_model(arguments.model, info, fits)
-    save_metrics(arguments.metrics, fits, record)
-
-
-def report(name: str, seed: int, run: Run, epoch: Epoch) -> None:
-    print_epoch(name, seed, epoch)
-    run.log_epoch(epoch)
+            report = partial(print_epoch, name, seed)
+            fits[seed] = train_once(name, experiment, data, pretrained, origin, report, journal.seed_facts(seed))
+        record = train_record(fits, journal.identities)
+        journal.add_record(record)
+        save_model(arguments.model, info, fits)
+        save_metrics(arguments.metrics, fits, record)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import signal
 import sys
 import threading
@@ -45,6 +46,7 @@ def private_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     torch.set_num_threads(1)  # a training sets it for its process
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REPROLAB_DEVICE", "cpu")
+    monkeypatch.setenv("REPROLAB_VIEW", "off")  # MLflow in the background: for the tests that are about it
 
 
 @pytest.fixture
@@ -131,26 +133,28 @@ def target(tmp_path: Path) -> Path:
 # Tracking
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds a root with MLflow's files, which take seconds to set up."""
+    """MLflow's database, which takes seconds to set up."""
     from reprolab.tracking.store import Store
 
     folder = tmp_path_factory.mktemp("initialised")
     with pytest.MonkeyPatch.context() as patch:
-        use(folder, patch)
-        Store("first")
-    return folder
+        root = use(folder, patch)
+        Store()
+    return root / "mlflow.db"
 
 
 @pytest.fixture
-def root(initialised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return use(initialised, monkeypatch)
+def root(initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository's root with a store in which nothing is."""
+    root = use(tmp_path, monkeypatch)
+    shutil.copy(initialised, root)
+    return root
 
 
 @pytest.fixture
-def store(root: Path, request: pytest.FixtureRequest) -> "Store":
-    """A data set of its own for each test."""
+def store(root: Path) -> "Store":
     from reprolab.tracking.store import Store
 
-    return Store(request.node.name)
+    return Store()

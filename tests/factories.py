@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +20,6 @@ from reprolab.training.device import Device
 from reprolab.training.identity import Origin
 from reprolab.training.outputs import save_model
 from reprolab.training.record import Epoch, Fit, Scores
-
-if TYPE_CHECKING:
-    from reprolab.tracking.runs import Run
 
 REPOSITORY = Path(__file__).parent.parent
 CPU = Device("cpu", "float32", threads=1)
@@ -188,8 +185,3 @@ def use(folder: Path, patch: pytest.MonkeyPatch, uri: str = "") -> Path:
     # An empty one is none. MLflow sets it for its children; the patch takes it away again.
     patch.setenv("MLFLOW_TRACKING_URI", uri)
     return folder / "root"
-
-
-def stored(run: "Run") -> Any:
-    """The run as MLflow has it."""
-    return run.store.call("get_run", run.id)

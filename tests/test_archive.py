@@ -66,7 +66,9 @@ def test_a_training_that_was_begun_goes_on_to_the_same_result() -> None:
     numbers: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         run(numbers, stop_at=3)
-    assert {path.name for path in training_folder(IDENTITY).iterdir()} == {"lock", "about.json", "checkpoint"}
+    assert {path.name for path in training_folder(IDENTITY).iterdir()} == {
+        "lock", "about.json", "checkpoint", "journal.jsonl",
+    }  # fmt: skip
     resumed = run(numbers)
     assert numbers == [1, 2, 4]  # the third was in the checkpoint before it was reported
     first, second = content(whole), content(resumed)
@@ -100,7 +102,7 @@ def test_what_a_killed_process_left_is_removed() -> None:
     run([])
     assert {path.name for path in folder.iterdir()} == {
         "lock", "about.json", "weights.safetensors", "seed-0-epochs.safetensors", "result.json", "made.json",
-        "done.json", "proof.json",
+        "done.json", "proof.json", "journal.jsonl",
     }  # fmt: skip
 
 

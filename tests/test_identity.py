@@ -120,7 +120,9 @@ def test_a_module_that_changed_since_the_process_started_is_refused(monkeypatch:
 
 
 def test_the_errors_whose_texts_do_not_count_are_the_project_s_own() -> None:
-    assert set(OWN_ERRORS) == {InputError.__name__, *(error.__name__ for error in InputError.__subclasses__())}
+    # No training imports what tracking raises, and whether it is imported here depends on the tests before.
+    kinds = [kind for kind in InputError.__subclasses__() if not kind.__module__.startswith("reprolab.tracking")]
+    assert set(OWN_ERRORS) == {InputError.__name__, *(kind.__name__ for kind in kinds)}
     assert DivergenceError in InputError.__subclasses__()
 
 

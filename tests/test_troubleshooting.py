@@ -55,7 +55,7 @@ def test_words_of_dvc_have_an_entry(words: str) -> None:
         "do not fit",
         "contamination: ",
         "not resumed from",
-        "warning: MLflow is off for this stage",
+        "warning: MLflow lacks this run for now",
         "another program has this port",
     ],
 )

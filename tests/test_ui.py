@@ -34,7 +34,9 @@ def test_the_server_answers_this_machine_alone_and_hides_the_store_s_password(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://al1ce:w0nder@host/runs")
     monkeypatch.setenv("MLFLOW_HOST", "0.0.0.0")
     ui.run(port)
-    assert commands == [[sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]]
+    assert commands == [
+        [sys.executable, "-m", "mlflow", "server", "--app-name", "reprolab", "--host", "127.0.0.1", "--port", str(port)]
+    ]
     assert os.environ["MLFLOW_BACKEND_STORE_URI"] == "postgresql://al1ce:w0nder@host/runs"
 
 

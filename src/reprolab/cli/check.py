@@ -59,5 +59,6 @@ def check_params() -> list[str]:
     remedy = f"is left over from an earlier {PARAMS}; `reprolab prune` removes it"
     return [
         *(f"note: {path} {remedy}" for path in left_over(params)),
+        "note: `reprolab sync --check` says what MLflow lacks of the results that are here",
         f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons; no error found",
     ]

@@ -1,10 +1,25 @@
-"""`reprolab`: check parameters and machine, show, measure, verify and prove experiments, explain stages, tidy up."""
+"""`reprolab`: check parameters and machine; show, measure, verify, prove and explain results; keep MLflow; tidy up."""
 
 import argparse
 import os
 from pathlib import Path
 
-from reprolab.cli import check, format, measure, prove, prune, remember, results, show, trainings, ui, verify, why
+from reprolab.cli import (
+    check,
+    format,
+    measure,
+    prove,
+    prune,
+    remember,
+    results,
+    runs,
+    show,
+    sync,
+    trainings,
+    ui,
+    verify,
+    why,
+)
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 from reprolab.core.layout import PARAMS
@@ -19,6 +34,8 @@ COMMANDS = {
     "results": results,
     "trainings": trainings,
     "remember": remember,
+    "sync": sync,
+    "runs": runs,
     "prune": prune,
     "format": format,
     "ui": ui,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reprolab.cli.trainings import load_inputs
 from reprolab.core.config import IMAGENET, Experiment
 from reprolab.core.errors import InputError
-from reprolab.core.layout import TRAIN, metrics_folder
+from reprolab.core.layout import TRAIN, TRAINING_RESULT, metrics_folder
 from reprolab.core.registry import components
 from reprolab.training.record import TrainRecord
 
@@ -100,13 +100,13 @@ def _identities(experiment: Experiment) -> dict[int, str]:
 def _seconds_an_epoch(name: str) -> float | None:
     """In the last training of an experiment; None where none was trained here."""
     from reprolab.training.archive import trainings
-    from reprolab.training.folder import RESULT, Result
+    from reprolab.training.folder import Result
 
     done = []
     for folder in trainings():
         about, found = folder.about(), folder.made()
         if about and found and about.experiment == name:
-            done.append((found.finished, folder.path / RESULT))
+            done.append((found.finished, folder.path / TRAINING_RESULT))
     for _, path in sorted(done, reverse=True):
         try:
             seconds = [epoch.seconds for epoch in Result.load(path).epochs if epoch.seconds is not None]

@@ -25,6 +25,10 @@ def run(params: Params) -> None:
             path.unlink()
         print(f"removed {path}")
     unused = [training for training in unused_trainings(params) if training.remove()]
+    if unused:
+        from reprolab.tracking.journals import remove_journals
+
+        remove_journals([training.identity for training in unused])
     for training in unused:
         print(f"removed {training.path}")
     if not found and not unused:

@@ -25,7 +25,8 @@ def run(port: int) -> None:
     # The address of a database may hold a password, and what stands on a command line is seen by all.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)])
+    server = ["mlflow", "server", "--app-name", "reprolab", "--host", HOST, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *server])
 
 
 def _require_free(port: int) -> None:

@@ -10,12 +10,15 @@ METRICS, FIGURES = Path("metrics"), Path("figures")
 DATA_FIGURES = FIGURES / "data"  # so no experiment may bear this name
 COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
 DVC_COPIES = Path(".dvc/tmp/exps")
-TRAININGS = Path(".reprolab/trainings")
+TRAININGS, JOURNALS, VIEWS = Path(".reprolab/trainings"), Path(".reprolab/runs"), Path(".reprolab/views")
 MLFLOW_DATABASE = Path("mlflow.db")
 
 SPLIT = "split.json"  # of a data set, in `data/splits/<dataset>`
 # Of an experiment, in `metrics/<dataset>/<experiment>`.
 TRAIN, CURVES, TEST, CLASSES, CONFUSION = "train.json", "curves.csv", "test.json", "classes.csv", "confusion.csv"
+# Of a seed's training, in `.reprolab/trainings/<identity>`.
+TRAINING_JOURNAL, TRAINING_DONE = "journal.jsonl", "done.json"
+TRAINING_RESULT, TRAINING_WEIGHTS = "result.json", "weights.safetensors"
 # Of an experiment, in `models/<experiment>`.
 MODEL, STEPS = "model.json", "steps.csv"
 

@@ -11,8 +11,11 @@ from reprolab.evaluation.network_figures import experiment_figures
 from reprolab.training.record import CurvePoint
 
 
-def save_evaluation(name: str, evaluation: Evaluation, model: Path, test: Part, metrics: Path, figures: Path) -> None:
-    """Write into the folders `metrics`, which holds the training's curves, and `figures`, which is replaced."""
+def save_evaluation(
+    name: str, evaluation: Evaluation, model: Path, test: Part, metrics: Path, figures: Path
+) -> list[Path]:
+    """Write into the folders `metrics`, which holds the training's curves, and `figures`, which is replaced; return the
+    files."""
     curves = read_table(metrics / CURVES, CurvePoint)
     with atomic_directory(figures) as folder:
         for file, figure in experiment_figures(name, model, curves, test, evaluation).items():
@@ -20,3 +23,8 @@ def save_evaluation(name: str, evaluation: Evaluation, model: Path, test: Part, 
     write_table(metrics / CONFUSION, evaluation.confusion_rows())
     write_table(metrics / CLASSES, evaluation.class_rows())
     evaluation.record().save(metrics / TEST)
+    return evaluation_files(metrics, figures)
+
+
+def evaluation_files(metrics: Path, figures: Path) -> list[Path]:
+    return [metrics / TEST, metrics / CLASSES, metrics / CONFUSION, *sorted(figures.iterdir())]

@@ -84,6 +84,17 @@ def save_comparison(
     return files + [path / name for name in figures]
 
 
+def comparison_scores(rows: Sequence[ComparisonRow]) -> dict[str, float]:
+    """What a run of the comparison shows: accuracies, differences from the published ones, and with curves the gaps
+    between training and validation after the last epoch, as `accuracy/<experiment>`."""
+    scores: dict[str, float | None] = {}
+    for row in rows:
+        scores |= {f"accuracy/{row.experiment}": row.accuracy, f"difference/{row.experiment}": row.difference}
+        if row.learning and (gap := row.learning[0].gap):
+            scores |= {f"last_accuracy_gap/{row.experiment}": gap.accuracy, f"last_loss_gap/{row.experiment}": gap.loss}
+    return {name: score for name, score in scores.items() if score is not None}
+
+
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     """Bounds of the accuracy that this many test images allow (Wilson 1927, equation for a binomial proportion)."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)

@@ -6,9 +6,12 @@ another identity once that is proved to give the same.
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
@@ -34,12 +37,14 @@ def train_once(
     pretrained: PretrainedWeights | None,
     origin: Origin,
     on_epoch: Callable[[Epoch], None],
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Fit:
     """Take over the training that is known by the origin's identity, or go on with one that was begun, or train.
 
-    `on_epoch` is called for the epochs that are trained now. `name` is that of the experiment, for the messages and the
-    record. With `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises
-    `InputError` as `training.run.train` does.
+    `on_epoch` is called for the epochs that are trained now, each of which is in the training's journal by then; the
+    journal begins with `facts`. `name` is that of the experiment, for the messages and the record. With
+    `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises `InputError`
+    as `training.run.train` does.
     """
     folder = folder_of(origin.identity)
     what = f"{name}, seed {origin.seed}"
@@ -59,8 +64,15 @@ def train_once(
                 return fit
         if not folder.is_done:
             about.save(folder.path / ABOUT)
-        fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, on_epoch)
-        folder.save(about, fit, Made.now(fit.device))
+        journal = folder.journal
+        with journal.running(**facts):
+
+            def journalled(epoch: Epoch) -> None:
+                journal.add("epoch", **asdict(epoch))
+                on_epoch(epoch)
+
+            fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, journalled)
+            folder.save(about, fit, Made.now(fit.device))
         prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
 

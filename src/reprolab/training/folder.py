@@ -22,6 +22,11 @@ from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.files import Record, file_hash
 from reprolab.core.git import head, is_edited
+from reprolab.core.journal import Journal
+from reprolab.core.layout import TRAINING_DONE as DONE
+from reprolab.core.layout import TRAINING_JOURNAL
+from reprolab.core.layout import TRAINING_RESULT as RESULT
+from reprolab.core.layout import TRAINING_WEIGHTS as WEIGHTS
 from reprolab.data.parts import TrainingData
 from reprolab.models.classifier import build_classifier
 from reprolab.models.folder import load_snapshots, save_snapshots, save_tensors
@@ -32,7 +37,7 @@ from reprolab.training.record import Epoch, Fit
 
 R = TypeVar("R", bound=Record)
 LOCK, ABOUT, CHECKPOINT = "lock", "about.json", "checkpoint"
-WEIGHTS, RESULT, MADE, PROOF, DONE = "weights.safetensors", "result.json", "made.json", "proof.json", "done.json"
+MADE, PROOF = "made.json", "proof.json"
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "pillow")
 
 
@@ -104,6 +109,10 @@ class TrainingFolder:
     @property
     def checkpoint(self) -> Path:
         return self.path / CHECKPOINT
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.path / TRAINING_JOURNAL)
 
     @property
     def is_done(self) -> bool:
