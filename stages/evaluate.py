@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from reprolab.core.errors import run_command
+from reprolab.core.integrity import verify_model, verify_part
 from reprolab.core.layout import MODEL, TRAIN
 from reprolab.data.parts import load_part
 from reprolab.evaluation.evaluate import evaluate
@@ -23,7 +24,9 @@ def main() -> None:
 
     info = ModelInfo.load(arguments.model / MODEL)
     identities = TrainRecord.load_identities(arguments.metrics / TRAIN, info.experiment.training.seeds)
+    verify_model(arguments.model)
     test = load_part(arguments.split, "test")
+    verify_part(arguments.split, "test", test, info.split.sha256["test"])
     evaluation = evaluate(arguments.model, test)
     written = save_evaluation(info.name, evaluation, arguments.model, test, arguments.metrics, arguments.figures)
     record_evaluation(info.name, identities, evaluation, test.inputs[:2], written)

@@ -38,6 +38,7 @@ def test_a_model_s_folder_holds_its_description_weights_and_the_loss_of_every_st
         "model.json",
         "seed-3.safetensors",
         "seed-4.safetensors",
+        "sha256.json",
         "steps.csv",
     ]
     for seed, fit in fits.items():

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from reprolab.core.secrets import cleaned
 from reprolab.core.surroundings import own_surroundings
+from reprolab.core.system import sentence_about
 
 LINES, WIDTH, CHARACTERS = 20, 400, 3000  # of a message, whatever was typed
 NAMES = 30  # of what is allowed
@@ -73,7 +74,8 @@ def choice(what: str, found: object, allowed: Iterable[str]) -> str:
 def run_command(main: Callable[[], Any]) -> NoReturn:
     """Run a command-line entry point, whatever surrounds it.
 
-    Exit 1 on an `InputError` and on an error of ours, 130 on Ctrl-C, 143 on SIGTERM.
+    Exit 1 on an `InputError`, where the system refuses something, and on an error of ours; 130 on Ctrl-C, 143 on
+    SIGTERM.
     """
     signal.signal(signal.SIGTERM, _terminate)
     with own_surroundings():
@@ -88,8 +90,11 @@ def run_command(main: Callable[[], Any]) -> NoReturn:
         except BrokenPipeError:  # as in `reprolab show vit | head -3`
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             sys.exit(128 + signal.SIGPIPE)
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            if sentence := sentence_about(error):
+                print(f"error: {fitting(cleaned(sentence))}", file=sys.stderr)
+            else:
+                traceback.print_exc()
             sys.exit(1)
         sys.exit(0)
 

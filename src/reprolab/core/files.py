@@ -1,12 +1,13 @@
 """Files that appear whole or not at all, and are read with a clear error."""
 
 import csv
+import glob
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent
 
 from reprolab.core.errors import InputError
+from reprolab.core.system import concerns
 
 R = TypeVar("R", bound="Record")
 T = TypeVar("T")
@@ -41,29 +43,59 @@ class Record(BaseModel):
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path` that takes its place when the block ends well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial = _partial(path)
     try:
+        partial.mkdir()
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
         partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+    except BaseException as error:
+        concerns(error, path)
+        _remove(partial)
         raise
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         yield partial
         partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        concerns(error, path)
+        _remove(partial)
         raise
+
+
+def _partial(path: Path) -> Path:
+    """The temporary path of this process, once those of processes that were killed are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        if not _is_at_work(left.name.split(".")[-2]):
+            _remove(left)
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _is_at_work(process: str) -> bool:
+    """Whether another process of this number is there."""
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

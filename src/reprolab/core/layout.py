@@ -20,7 +20,7 @@ TRAIN, CURVES, TEST, CLASSES, CONFUSION = "train.json", "curves.csv", "test.json
 TRAINING_JOURNAL, TRAINING_DONE = "journal.jsonl", "done.json"
 TRAINING_RESULT, TRAINING_WEIGHTS = "result.json", "weights.safetensors"
 # Of an experiment, in `models/<experiment>`.
-MODEL, STEPS = "model.json", "steps.csv"
+MODEL, STEPS, HASHES = "model.json", "steps.csv", "sha256.json"
 
 
 def repository_root() -> Path:

@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from reprolab.core.config import SplitConfig
 from reprolab.core.errors import InputError
+from reprolab.core.integrity import content_hash
 from reprolab.core.layout import SPLIT
 from reprolab.data.fetch import SourceData
 from reprolab.data.parts import Part, SplitInfo
@@ -72,7 +73,7 @@ def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder:
         mean=mean,
         std=std,
         sizes={name: len(part) for name, part in parts.items()},
-        sha256={name: _content_hash(part) for name, part in parts.items()},
+        sha256={name: content_hash(part) for name, part in parts.items()},
     )
     for name, part in parts.items():
         arrays = {"inputs": np.ascontiguousarray(part.inputs), "labels": part.labels.astype(np.int64)}
@@ -167,9 +168,3 @@ def _channel_statistics(inputs: np.ndarray) -> tuple[list[float], list[float]]:
 
 def _digests(inputs: np.ndarray) -> list[bytes]:
     return [hashlib.sha256(example.tobytes()).digest() for example in inputs]
-
-
-def _content_hash(part: Part) -> str:
-    digest = hashlib.sha256(part.inputs.tobytes())
-    digest.update(part.labels.tobytes())
-    return digest.hexdigest()

@@ -20,13 +20,15 @@ from safetensors.torch import load_file
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
-from reprolab.core.files import Record, file_hash
+from reprolab.core.files import Record
 from reprolab.core.git import head, is_edited
+from reprolab.core.integrity import verified, write_hashes
 from reprolab.core.journal import Journal
 from reprolab.core.layout import TRAINING_DONE as DONE
 from reprolab.core.layout import TRAINING_JOURNAL
 from reprolab.core.layout import TRAINING_RESULT as RESULT
 from reprolab.core.layout import TRAINING_WEIGHTS as WEIGHTS
+from reprolab.core.system import sentence_about
 from reprolab.data.parts import TrainingData
 from reprolab.models.classifier import build_classifier
 from reprolab.models.folder import load_snapshots, save_snapshots, save_tensors
@@ -92,12 +94,6 @@ class Made(Record):
         )
 
 
-class Done(Record):
-    """`done.json`, written last: the SHA-256 of every other file of the result."""
-
-    sha256: dict[str, str]
-
-
 @dataclass(frozen=True)
 class TrainingFolder:
     path: Path
@@ -151,10 +147,10 @@ class TrainingFolder:
         self.checkpoint.unlink(missing_ok=True)
 
     def seal(self) -> None:
-        """Write the hashes of the result's files."""
+        """Write `done.json`, the hashes of the result's files."""
         names = (ABOUT, WEIGHTS, RESULT, MADE)
         files = [self.path / name for name in names] + sorted(self.path.glob("seed-*"))
-        Done(sha256={path.name: file_hash(path) for path in files}).save(self.path / DONE)
+        write_hashes(self.path / DONE, files)
 
     def copy_result(self, to: "TrainingFolder") -> None:
         """Raises `InputError` where a file is missing or is not what was written."""
@@ -171,20 +167,15 @@ class TrainingFolder:
             seeds = [int(path.name.split("-")[1]) for path in self.path.glob("seed-*")]
             snapshots = load_snapshots(self.path, seeds[0]) if seeds else {}
             best = result.epochs[result.best]
-        except (SafetensorError, RuntimeError, KeyError, IndexError, OSError) as error:
+        except (SafetensorError, RuntimeError, KeyError, IndexError) as error:
+            if sentence_about(error):  # too many open files, say, and not the folder's fault
+                raise
             raise InputError(f"{self.path} is of another version of reprolab ({error})") from None
         return Fit(classifier.eval(), result.device, result.epochs, best, result.losses, snapshots), made
 
     def verified(self) -> list[str]:
         """The names of the result's files. Raises `InputError` where one is missing or is not what was written."""
-        found = Done.load(self.path / DONE).sha256
-        if not {WEIGHTS, RESULT, MADE} <= found.keys():
-            raise InputError(f"{self.path / DONE} lacks files")
-        for name, expected in found.items():
-            path = self.path / name
-            if not path.is_file() or file_hash(path) != expected:
-                raise InputError(f"{path} is not what the training wrote")
-        return list(found)
+        return verified(self.path / DONE, needed=(WEIGHTS, RESULT, MADE))
 
     def empty(self) -> None:
         for path in self.path.iterdir():

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from reprolab.core.files import atomic_directory, write_table
-from reprolab.core.layout import CURVES, MODEL, STEPS, TRAIN
+from reprolab.core.integrity import write_hashes
+from reprolab.core.layout import CURVES, HASHES, MODEL, STEPS, TRAIN
 from reprolab.models.folder import ModelInfo, save_snapshots, save_weights
 from reprolab.training.record import (
     CurvePoint,
@@ -19,7 +20,7 @@ from reprolab.training.record import (
 
 
 def save_model(folder: Path, info: ModelInfo, fits: Mapping[int, Fit]) -> None:
-    """Write a model's folder: what it is, the weights of each seed, and the loss of every step."""
+    """Write a model's folder: what it is, the weights of each seed, the loss of every step, and each file's hash."""
     with atomic_directory(folder) as partial:
         info.save(partial / MODEL)
         for seed, fit in fits.items():
@@ -32,6 +33,7 @@ def save_model(folder: Path, info: ModelInfo, fits: Mapping[int, Fit]) -> None:
             for step, loss in enumerate(fit.losses, start=1)
         ]
         write_table(partial / STEPS, steps)
+        write_hashes(partial / HASHES, sorted(partial.iterdir()))
 
 
 def save_metrics(folder: Path, fits: Mapping[int, Fit], record: TrainRecord) -> None:
