@@ -107,7 +107,11 @@ def test_a_byte_order_mark_as_spreadsheets_write_it_is_no_error(tmp_path: Path) 
             "line 4: a second train_loss of mlp after epoch 2; keep one",
         ),
         (f"{HEADER}\ndigits,mlp,loss,,0.5\n", "line 2: lacks sheet, condition"),
-        ("dataset,experiment,metric\ndigits,mlp,loss\n", "line 2: lacks epoch, value, sheet, condition"),
+        (
+            "dataset,experiment,metric\ndigits,mlp,loss\n",
+            "line 1: lacks epoch, value, sheet, condition; the columns are dataset,experiment,metric,epoch,value,sheet,"
+            "condition",
+        ),
     ],
     ids=[
         *("unknown metric", "no metric of an epoch", "no epoch", "not a number", "percent", "twice", "twice an epoch"),

@@ -143,11 +143,14 @@ def read_table(path: Path, kind: type[R]) -> list[R]:
         raise _damaged(path, _reason(error), kind) from None
 
 
-def read_cells(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as text. Raises `InputError` when the file is missing or is not text."""
+def read_cells(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """The rows of a CSV file as text. Raises `InputError` when the file is missing, is not text or lacks columns."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte-order mark
-            return list(csv.DictReader(file))
+            rows = csv.DictReader(file)
+            if missing := [column for column in columns if column not in (rows.fieldnames or ())]:
+                raise InputError(f"{path}, line 1: lacks {', '.join(missing)}; the columns are {','.join(columns)}")
+            return list(rows)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     except csv.Error as error:

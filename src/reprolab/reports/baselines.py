@@ -48,7 +48,7 @@ COLUMNS = tuple(Baseline.model_fields)
 def load_baselines(path: Path) -> list[Baseline]:
     """Published figures. Raises `InputError` that names the line of a bad one."""
     found: dict[tuple[str, str, str, int | None], Baseline] = {}
-    for line, row in enumerate(read_cells(path), start=2):
+    for line, row in enumerate(read_cells(path, COLUMNS), start=2):
         where = f"{path}, line {line}"
         if missing := [column for column in COLUMNS if row.get(column) is None]:
             raise InputError(f"{where}: lacks {', '.join(missing)}")

@@ -1,0 +1,134 @@
+"""Whatever a stage reads may be damaged, cut, foreign or missing: it says so in a sentence and writes nothing.
+
+A few damages of each file are tried by `make test`, all of them by `make torture`.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.factories import REPOSITORY, params_settings
+
+RunStage = Callable[..., object]
+EXPERIMENT = {"dataset": "noise", "training": {"epochs": 2, "seeds": [0, 1], "snapshots": True}}
+SPLIT, MODEL = "data/splits/noise", "models/small"
+METRICS_OF, METRICS = "metrics/noise", "metrics/noise/small"
+WEIGHTS = ("seed-1.safetensors", "seed-0-epochs.safetensors")
+STAGES = {
+    "train": ("small", SPLIT, "models/random", MODEL, METRICS),
+    "evaluate": (SPLIT, MODEL, METRICS, "figures/small"),
+    "compare": ("all", METRICS_OF, "data/baselines.csv", "metrics/comparison/all", "--dataset", "noise", "--curves"),
+}  # fmt: skip
+READ = {
+    "train": ["params.yaml", f"{SPLIT}/split.json", f"{SPLIT}/train.safetensors", f"{SPLIT}/validation.safetensors"],
+    "evaluate": [
+        f"{SPLIT}/test.safetensors",
+        *(f"{MODEL}/{name}" for name in ("model.json", "sha256.json", *WEIGHTS)),
+        *(f"{METRICS}/{name}" for name in ("train.json", "curves.csv")),
+    ],
+    "compare": [
+        "params.yaml",
+        "data/baselines.csv",
+        *(f"{METRICS}/{name}" for name in ("train.json", "test.json", "curves.csv")),
+    ],
+}  # fmt: skip
+ARRAYS = ".safetensors"
+
+
+def flipped(content: bytes) -> bytes:
+    """With one bit of its last part changed, which no format notices."""
+    place = len(content) - 5
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "a line of it": lambda content: content.partition(b"\n")[0],
+    "a list": lambda content: b"[]",
+    "null": lambda content: b"null",
+    "NaN": lambda content: b"NaN",
+    "text": lambda content: b"<!DOCTYPE html><html>not here</html>\n",
+    "other signs": lambda content: b"\xff\xfe\x00\x01" * 20,
+    "numbers that are none": lambda content: content.replace(b"0.", b"nan", 3),
+    "twice": lambda content: content + content,
+    "flipped": flipped,
+}
+QUICK = ("empty", "null", "flipped")
+# Files that anyone may write in more than one way, so that the damage may be none.
+# An experiment without results stands in the comparison as "not run".
+FREE = {("missing", "train.json"), ("missing", "test.json"), ("missing", "curves.csv"),
+        ("numbers that are none", ".yaml"), ("twice", ".csv"), ("flipped", ".csv"), ("flipped", ".json"),
+        ("flipped", ".yaml"), ("a line of it", ".csv"), ("cut", ".csv"), ("cut", ".yaml"), ("twice", ".yaml"),
+        ("numbers that are none", ".json"), ("numbers that are none", ".csv"), ("a line of it", ARRAYS),
+        ("numbers that are none", ARRAYS)}  # fmt: skip
+
+
+def cases() -> Iterator[Any]:
+    for stage, files in READ.items():
+        for file in files:
+            for damage in [*DAMAGES, "missing", "a folder"]:
+                marks = [] if damage in QUICK else [pytest.mark.torture]
+                yield pytest.param(stage, file, damage, marks=marks, id=f"{stage}-{Path(file).name}-{damage}")
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, bytes]:
+    """The files of a result, by path, filled by the first test that needs them."""
+    return {}
+
+
+@pytest.fixture
+def result(
+    whole: dict[str, bytes], split_folder: Path, run_stage: RunStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A trained, evaluated and compared experiment."""
+    monkeypatch.setenv("REPROLAB_VIEW", "off")
+    settings = params_settings({"small": EXPERIMENT}) | {"comparisons": {"all": {"dataset": "noise", "curves": True}}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (tmp_path / "models/random").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "data/baselines.csv", tmp_path / "data")
+    if not whole:
+        for stage, arguments in STAGES.items():
+            assert run_stage(stage, *arguments) == 0
+        whole.update({str(path.relative_to(tmp_path)): path.read_bytes() for path in files_of(tmp_path)})
+    for name, content in whole.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "lock"]
+
+
+def damage_file(path: Path, damage: str) -> None:
+    if damage in DAMAGES:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    else:
+        path.unlink()
+        if damage == "a folder":
+            path.mkdir()
+
+
+@pytest.mark.parametrize(("stage", "file", "damage"), [*cases()])
+def test_a_damaged_file_is_named_and_nothing_is_written(
+    stage: str, file: str, damage: str, result: Path, run_stage: RunStage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    damage_file(result / file, damage)
+    before = {path: path.read_bytes() for path in files_of(result) if ".reprolab" not in path.parts}
+    capfd.readouterr()
+    code = run_stage(stage, *STAGES[stage])
+    error = capfd.readouterr().err
+    assert "Traceback" not in error, error
+    path = Path(file)
+    if code == 0:
+        assert {(damage, path.suffix), (damage, path.name)} & FREE, "taken for whole"
+        return
+    assert code == 1 and error.startswith("error: ") and len(error) < 1500, error
+    assert path.name in error or (path.name == "sha256.json" and "is not what the training wrote" in error), error
+    assert {path: path.read_bytes() for path in files_of(result) if ".reprolab" not in path.parts} == before
