@@ -1,4 +1,4 @@
-"""Servers of MLflow, real ones and such as fail in every way that one can."""
+"""Servers of MLflow, real ones and such as fail in every way that one can; and the processes of the live view."""
 
 import os
 import signal
@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
+
+
+def views(root: Path) -> list[psutil.Process]:
+    """The processes of the live view that work in a root."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if "reprolab.tracking.view" in process.cmdline() and process.cwd() == str(root):
+                found.append(process)
+    return found
 
 
 def unused_port() -> int:

@@ -16,7 +16,7 @@ from reprolab.tracking.publish import Publisher
 from reprolab.tracking.store import Store, StoreError
 from reprolab.tracking.view import end_dead_runs
 from tests.factories import use
-from tests.servers import failing, running
+from tests.servers import failing, running, views
 from tests.tracked import Recorded, contents
 
 PARENT = "digits/small"
@@ -44,13 +44,6 @@ def shown(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[Path]:
     monkeypatch.delenv("REPROLAB_VIEW")
     yield root
     until(lambda: not views(root), 25, "the view is still there")
-
-
-def views(root: Path) -> list[str]:
-    """The processes of the view that work in a root."""
-    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    pids = [line.split()[0] for line in found.splitlines() if "reprolab.tracking.view" in line]
-    return [pid for pid in pids if os.path.realpath(f"/proc/{pid}/cwd") == str(root)]
 
 
 def stage(epochs: int, pause: float | str, **environment: str) -> "subprocess.Popen[str]":
