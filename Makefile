@@ -71,7 +71,8 @@ test-postgres: install  ## eight writers to an MLflow server on PostgreSQL (Debi
 	python -c 'import psycopg2' 2>/dev/null || pip install --quiet psycopg2-binary
 	pytest -m postgres
 
-torture: install  ## kill and break what a run stands on, for minutes; says how much survived
+torture: install  ## kill and break what a run stands on, for an hour; says how much survived (TORTURE=... of each kind)
+	REPROLAB_FUZZ=3400 pytest tests/test_fuzzing.py
 	pytest -m torture -s
 
 format: install  ## ruff on the code, and params.yaml as `dvc exp run -S` writes it

@@ -1,10 +1,14 @@
-"""Whatever a stage reads may be damaged, cut, foreign or missing: it says so in a sentence and writes nothing.
+"""Whatever a stage reads may be damaged, cut, foreign or missing, and the disk that it writes to full or read-only: it
+says so in a sentence and leaves nothing half-written.
 
 A few damages of each file are tried by `make test`, all of them by `make torture`.
 """
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +100,14 @@ def result(
         for stage, arguments in STAGES.items():
             assert run_stage(stage, *arguments) == 0
         whole.update({str(path.relative_to(tmp_path)): path.read_bytes() for path in files_of(tmp_path)})
-    for name, content in whole.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+    restore(whole, tmp_path)
     return tmp_path
+
+
+def restore(files: dict[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -132,3 +140,48 @@ def test_a_damaged_file_is_named_and_nothing_is_written(
     assert code == 1 and error.startswith("error: ") and len(error) < 1500, error
     assert path.name in error or (path.name == "sha256.json" and "is not what the training wrote" in error), error
     assert {path: path.read_bytes() for path in files_of(result) if ".reprolab" not in path.parts} == before
+
+
+@contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """A small file system in the place of a folder."""
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none"]
+    mounted = subprocess.run(["mount", *options, str(folder)], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("who may not mount a file system cannot fill one")
+    try:
+        yield
+    finally:
+        os.chdir("/")
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("free", ["read-only", 0, 8, 40, 100, 300])
+def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(
+    stage: str, free: int | str, result: Path, whole: dict[str, bytes], run_stage: RunStage,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With so many kilobytes left, and the training not known."""
+    with disk(result, megabytes=4):
+        restore({name: content for name, content in whole.items() if not name.startswith(".reprolab")}, result)
+        (result / "models/random").mkdir(exist_ok=True)
+        before = {path: path.read_bytes() for path in files_of(result)}
+        if free == "read-only":
+            subprocess.run(["mount", "-o", "remount,ro", str(result)], check=True)
+        else:
+            left = shutil.disk_usage(result).free - int(free) * 1024
+            (result / "filler").write_bytes(bytes(left))
+        capfd.readouterr()
+        code = run_stage(stage, *STAGES[stage])
+        error = capfd.readouterr().err
+        assert "Traceback" not in error, error
+        assert not list(result.rglob("*.partial"))
+        if code == 0:
+            assert free != "read-only" and int(free) >= 8
+            return
+        reason = "the file system is read-only" if free == "read-only" else "no space is left"
+        assert code == 1 and error.startswith("error: ") and reason in error, error
+        for path, content in before.items():
+            assert not path.exists() or path.read_bytes() == content or stage != "train"

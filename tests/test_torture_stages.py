@@ -32,7 +32,7 @@ LONGEST_SECONDS = 5.0  # between a start and the kill: about two stages
 def contents(root: Path) -> dict[str, object]:
     """All that the stages write, and the entries of dvc.lock, whose order is that in which the stages first ended."""
     files = [path for name in WRITTEN for path in sorted((root / name).rglob("*")) if path.is_file()]
-    stages = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
+    stages: dict[str, object] = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
     return {str(path.relative_to(root)): path.read_bytes() for path in files} | stages
 
 
