@@ -124,8 +124,8 @@ def test_too_little_memory_is_told(repository: Path) -> None:
 
 
 def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_path: Path) -> None:
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
+    dead = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # not waited for: the system keeps its number
     left = [tmp_path / f".a.txt.{dead.pid}.partial", tmp_path / f".b.{dead.pid}.partial"]
     others = [tmp_path / f".a.txt.{os.getppid()}.partial", tmp_path / f".c.txt.{dead.pid}.partial"]
     left[1].mkdir()
@@ -136,6 +136,10 @@ def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_
         (folder / "file").write_text("whole")
     assert [path.exists() for path in left] == [False, False]
     assert [path.exists() for path in others] == [True, True]
+    dead.wait()
+    os.utime(others[0], (0, 0))  # older than the process that has the number now
+    write_text(tmp_path / "a.txt", "whole")
+    assert not others[0].exists()
 
 
 def test_an_error_says_for_which_file_the_temporary_one_was(tmp_path: Path) -> None:

@@ -72,22 +72,25 @@ def _partial(path: Path) -> Path:
     """The temporary path of this process, once those of processes that were killed are removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        if not _is_at_work(left.name.split(".")[-2]):
+        if not _is_at_work(left):
             _remove(left)
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
-def _is_at_work(process: str) -> bool:
-    """Whether another process of this number is there."""
-    if not process.isdecimal() or int(process) == os.getpid():
+def _is_at_work(partial: Path) -> bool:
+    """Whether the process that the temporary path is named by is there, and not a later one with its number."""
+    import psutil
+
+    number = partial.name.split(".")[-2]
+    if not number.isdecimal() or int(number) == os.getpid():
         return False
     try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
+        owner = psutil.Process(int(number))
+        return bool(owner.status() != psutil.STATUS_ZOMBIE and owner.create_time() <= partial.stat().st_mtime + 1)
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
-    except PermissionError:
-        pass
-    return True
+    except psutil.AccessDenied:  # another user's
+        return True
 
 
 def _remove(path: Path) -> None:
