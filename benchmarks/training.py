@@ -86,8 +86,8 @@ def page(found: dict[str, Rates], params: Params) -> str:
         "",
         "Written by `make bench-training` on a quiet machine:",
         f"{processor('cpu')}, {os.cpu_count()} cores, PyTorch {torch.__version__.partition('+')[0]}.",
-        "Each round runs the loop of the lab sheets (a DataLoader of Pillow images, float32: `benchmarks/tutorial.py`) and",
-        "this project's, in turn, on the same images. A ratio is the median over the rounds, with the least and the most.",
+        "Each round runs the loop of the lab sheets (a DataLoader of Pillow images, float32: `benchmarks/tutorial.py`)",
+        "and this project's, in turn, on the same images. A ratio is the rounds' median, with the least and the most.",
         "",
         "| experiment | sheets' loop, images/s | this project | times as fast |",
         "|---|---|---|---|",
@@ -103,7 +103,7 @@ def page(found: dict[str, Rates], params: Params) -> str:
         "## Time to the sheets' accuracy",
         "",
         "The recipe of a `-fast` experiment trains the same network on the same data, and was chosen on the validation",
-        "part. Seconds are those of all epochs on 60,000 images at the rates measured; accuracies are on the test part.",
+        "part. Seconds are those of all epochs on 60,000 images at the rates measured, accuracies on the test part.",
         "",
         "| experiment | sheets' recipe and loop | accuracy | fast recipe | accuracy | times sooner |",
         "|---|---|---|---|---|---|",
@@ -114,8 +114,9 @@ def page(found: dict[str, Rates], params: Params) -> str:
         middle, least, most = (sheet / ours * ratio for ratio in rates.ratio(rates.fast))
         seconds = 60_000 * sheet / median(rates.tutorial), 60_000 * ours / median(rates.fast)
         lines.append(
-            f"| `{name}` | {sheet} epochs, {seconds[0]:.0f} s | {accuracy(name, params)} | {ours} epoch{'s' * (ours > 1)}, "
-            f"{seconds[1]:.1f} s | {accuracy(fast, params)} | {middle:.0f} ({least:.0f} – {most:.0f}) |"
+            f"| `{name}` | {sheet} epochs, {seconds[0]:.0f} s | {accuracy(name, params)} | "
+            f"{ours} epoch{'s' * (ours > 1)}, {seconds[1]:.1f} s | {accuracy(fast, params)} | "
+            f"{middle:.0f} ({least:.0f} – {most:.0f}) |"
         )
     return "\n".join(lines) + "\n"
 
