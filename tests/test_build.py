@@ -63,7 +63,12 @@ def test_every_experiment_is_resolved_and_the_parameters_stay_as_they_are() -> N
     assert list(found) == ["one", "two"]
     assert found["one"].model.options == {"activation": "tanh", "pooling": "average", "padding": 0}
     assert found["two"].training.schedule.options == {"warmup": 0.3}
-    assert found["two"].training.optimizer.options == {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+    assert found["two"].training.optimizer.options == {
+        "lr": 0.1,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "nesterov": False,
+    }
     assert params.experiment("one").model.options == {}
 
 

@@ -81,7 +81,7 @@ def test_the_new_convolution_is_initialised_as_asked() -> None:
         ({"name": "resnet", "depth": 18}, "layer4"),
         ({"name": "googlenet"}, "inception5b"),
         ({"name": "densenet121"}, "features"),
-        ({"name": "mobilenet_v2"}, "features"),
+        ({"name": "mobilenet_v2"}, "features.18"),
         ({"name": "efficientnet_b0"}, "features"),
     ],
     ids=str,

@@ -112,7 +112,7 @@ def layer_rows(classifier: Classifier, shape: tuple[int, ...]) -> list[LayerRow]
             rows.append(
                 LayerRow(
                     layer=name or "itself",
-                    type=type(layer).__name__,
+                    type=_type(layer),
                     input=_size(inputs[0]),
                     output=_size(output),
                     maps=size[0] if len(size) == 3 else None,
@@ -138,6 +138,11 @@ def layer_rows(classifier: Classifier, shape: tuple[int, ...]) -> list[LayerRow]
         for hook in hooks:
             hook.remove()
     return rows
+
+
+def _type(layer: nn.Module) -> str:
+    """PyTorch's name, also for a layer of ours that takes its place."""
+    return next(kind.__name__ for kind in type(layer).mro() if not kind.__module__.endswith(".kernels"))
 
 
 def _epoch_seconds(experiment: Experiment, info: SplitInfo, figures: Costs) -> float | None:
