@@ -31,7 +31,9 @@ def written(folder: Path, **environment: str) -> dict[str, bytes]:
             check=True,
             capture_output=True,
         )
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [
+        path for path in folder.rglob("*") if path.is_file() and ".reprolab" not in path.parts
+    ]  # journals have clocks
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
