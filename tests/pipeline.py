@@ -16,10 +16,13 @@ from tests.factories import REPOSITORY
 
 
 class Pipeline:
-    """A git and DVC repository with the working tree's files, whose trainings on digits are made short."""
+    """A git and DVC repository with the working tree's files, whose trainings on digits are made short.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    MLflow shows its runs where a `view` is asked for, which takes seconds a stage.
+    """
+
+    def __init__(self, root: Path, view: bool = False) -> None:
+        self.root, self.view = root, view
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=REPOSITORY,
@@ -63,7 +66,16 @@ class Pipeline:
             name: value for name, value in os.environ.items() if not name.startswith(("REPROLAB", "DVC", "MLFLOW"))
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return private | {"PATH": path, "DVC_NO_ANALYTICS": "1", "REPROLAB_DEVICE": "cpu"} | more
+        return (
+            private
+            | {
+                "PATH": path,
+                "DVC_NO_ANALYTICS": "1",
+                "REPROLAB_DEVICE": "cpu",
+                "REPROLAB_VIEW": "on" if self.view else "off",
+            }
+            | more
+        )
 
     def repro(self, *arguments: str) -> set[str]:
         """The stages that `dvc repro` ran, not counting those that it found in its cache."""

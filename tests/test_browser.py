@@ -23,7 +23,7 @@ MLP = "experiments.digits-mlp.training"
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of MLflow's pages, with three trainings of which two differ in a rate, and a comparison."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("pages"))
+    pipeline = Pipeline(tmp_path_factory.mktemp("pages"), view=True)
     pipeline.set(f"{MLP}.epochs", 10)
     pipeline.set(f"{MLP}.seeds", [0, 1])
     pipeline.commit("longer")

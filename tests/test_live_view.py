@@ -139,7 +139,7 @@ def test_no_secret_of_the_store_reaches_a_file_or_a_message(shown: Path) -> None
     assert not [secret for secret in ("al1ce", "w0nder", "t0kenofmine") if secret in written + error]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.torture), signal.SIGKILL])
 def test_a_server_that_goes_and_comes_back_has_every_epoch_once(
     how: signal.Signals, shown: Path, tmp_path: Path, initialised: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ ALL_STAGES = MLP_STAGES | {"download@digits", "split@digits", "train@digits-lene
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The pipeline after `dvc repro compare@digits`; every test leaves it as it was."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("repository"))
+    pipeline = Pipeline(tmp_path_factory.mktemp("repository"), view=True)
     assert pipeline.repro("compare@digits") == ALL_STAGES
     pipeline.commit("results")
     yield pipeline
@@ -149,6 +149,7 @@ def test_experiments_run_aside_and_are_tracked_at_the_root(pipeline: Pipeline) -
     pipeline.run("dvc", "exp", "remove", "short")
 
 
+@pytest.mark.slow
 def test_queued_experiments_run(pipeline: Pipeline) -> None:
     setting = "experiments.digits-mlp.training.batch_size=100"
     pipeline.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", setting, "train@digits-mlp")

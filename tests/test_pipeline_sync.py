@@ -47,7 +47,7 @@ print(json.dumps(found, sort_keys=True))
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Results of two seeds and of one, committed and pushed to a folder."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("origin"))
+    pipeline = Pipeline(tmp_path_factory.mktemp("origin"), view=True)
     pipeline.set(f"experiments.{MLP}.training.seeds", [0, 1])
     remote = tmp_path_factory.mktemp("remote")
     pipeline.run("dvc", "remote", "add", "--default", "folder", str(remote))

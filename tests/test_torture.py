@@ -24,7 +24,7 @@ STAGE = "train@digits-mlp"
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    pipeline = Pipeline(tmp_path_factory.mktemp("torture"))
+    pipeline = Pipeline(tmp_path_factory.mktemp("torture"), view=True)
     pipeline.set("experiments.digits-mlp.training.epochs", 30)
     pipeline.run("dvc", "repro", "split@digits")
     yield pipeline

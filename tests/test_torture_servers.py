@@ -25,7 +25,7 @@ STAGE = "train@digits-mlp"
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    pipeline = Pipeline(tmp_path_factory.mktemp("servers"))
+    pipeline = Pipeline(tmp_path_factory.mktemp("servers"), view=True)
     pipeline.set("experiments.digits-mlp.training.epochs", 30)
     pipeline.run("dvc", "repro", "split@digits")
     yield pipeline

@@ -49,7 +49,7 @@ def start_anew(pipeline: Pipeline) -> None:
 
 
 def test_kills_anywhere_lead_to_the_files_of_an_undisturbed_run(tmp_path: Path) -> None:
-    pipeline = Pipeline(tmp_path)
+    pipeline = Pipeline(tmp_path, view=True)
     pipeline.run("dvc", "repro", TARGET)
     expected = contents(tmp_path)
     kinds, killed, survived, stages = cycle(KINDS), Counter[str](), Counter[str](), Counter[str]()
