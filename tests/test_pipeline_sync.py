@@ -69,7 +69,7 @@ def in_mlflow(pipeline: Pipeline) -> dict[str, Any]:
 
 def cloned(pipeline: Pipeline, folder: Path) -> Pipeline:
     clone = object.__new__(Pipeline)
-    clone.root = folder
+    clone.root, clone.view = folder, True
     subprocess.run(["git", "clone", "-q", str(pipeline.root), str(folder)], check=True)
     return clone
 
