@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from reprolab.core.config import Comparison, load_params
+from reprolab.core.comparison import Comparison
+from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
 from reprolab.core.layout import leftovers
 from reprolab.reports.baselines import load_baselines

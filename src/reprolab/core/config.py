@@ -33,20 +33,20 @@ from reprolab.core.bounds import (
     Seeds,
     Size,
 )
+from reprolab.core.comparison import Comparison, Contrast
 from reprolab.core.errors import InputError, choice
 from reprolab.core.files import read_yaml
-from reprolab.core.layout import COMPARISONS, COSTS, DATA_FIGURES, PARAMS
+from reprolab.core.layout import COMPARISONS, CONTRASTS, COSTS, DATA_FIGURES, PARAMS, STUDIES
+from reprolab.core.names import Name
 from reprolab.core.registry import Component
+from reprolab.core.study import Study
 from reprolab.core.validation import Section, choice_error, complete_error, explain
 
 RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
 
-# A name is a file's name, with an ending and more around it.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 # strict=False lets a list of YAML become a tuple; what is inside stays strict.
 Means = Annotated[tuple[Mean, ...], Field(min_length=1, strict=False)]
 Deviations = Annotated[tuple[Deviation, ...], Field(min_length=1, strict=False)]
-Names = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
 
 T = TypeVar("T")
 
@@ -190,41 +190,17 @@ class Experiment(Section):
         return self
 
 
-class Comparison(Section):
-    """Experiments of one data set set side by side: those listed, or all of them; their learning curves where asked."""
-
-    title: str | None = None
-    dataset: Name
-    experiments: Names | None = None
-    curves: bool = False
-
-    @field_validator("title")
-    @classmethod
-    def _one_line(cls, title: str | None) -> str | None:
-        # It becomes a word of a command line, a heading, and a line of a figure.
-        if title is not None and not (title == title.strip() and title.isprintable() and 0 < len(title) <= 100):
-            raise PydanticCustomError("title", "should be one line of 1 to 100 characters")
-        if title and title.startswith("-"):
-            raise PydanticCustomError("title", "should not begin with '-', as an option of a command does")
-        return title
-
-    @field_validator("experiments")
-    @classmethod
-    def _different_experiments(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if names and len(set(names)) < len(names):
-            raise PydanticCustomError("repeated", "should hold different experiments")
-        return names
-
-
 class Params(Section):
     datasets: dict[Name, Dataset]
     experiments: dict[Name, Experiment]
     comparisons: dict[Name, Comparison]
+    studies: dict[Name, Study] = Field(default_factory=dict)
+    contrasts: dict[Name, Contrast] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known_names(self) -> Self:
         for kind, names, reserved in (
-            ("datasets", self.datasets, (COMPARISONS.name, COSTS.name)),
+            ("datasets", self.datasets, tuple(folder.name for folder in (COMPARISONS, COSTS, STUDIES, CONTRASTS))),
             ("experiments", self.experiments, (RANDOM, IMAGENET, DATA_FIGURES.name)),
         ):
             if taken := set(names) & set(reserved):
@@ -249,6 +225,24 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _known_studies(self) -> Self:
+        for name, study in self.studies.items():
+            where = f"studies.{name}"
+            if study.dataset not in self.datasets:
+                raise choice_error(f"{where}.dataset: unknown data set", study.dataset, self.datasets)
+            if study.of not in (known := self.experiments_of(study.dataset)):
+                raise choice_error(f"{where}.of: no experiment of {study.dataset}", study.of, known)
+            if (start := self.experiments[study.of].init_from) != RANDOM:
+                raise complete_error(
+                    f"{where}.of: '{study.of}' starts from '{start}', and a study from random weights; choose another"
+                )
+        for name, contrast in self.contrasts.items():
+            for key, member in contrast:
+                if key != "title" and member not in self.studies:
+                    raise choice_error(f"contrasts.{name}.{key}: unknown study", member, self.studies)
+        return self
+
+    @model_validator(mode="after")
     def _first_starts(self) -> Self:
         for name in self.experiments:
             path = [name]
@@ -269,6 +263,9 @@ class Params(Section):
 
     def comparison(self, name: str) -> Comparison:
         return _entry("comparison", name, self.comparisons)
+
+    def study(self, name: str) -> Study:
+        return _entry("study", name, self.studies)
 
     def experiments_of(self, dataset: str) -> list[str]:
         return [name for name, experiment in self.experiments.items() if experiment.dataset == dataset]

@@ -8,7 +8,9 @@ BASELINES = Path("data/baselines.csv")
 RAW, SPLITS, MODELS = Path("data/raw"), Path("data/splits"), Path("models")
 METRICS, FIGURES = Path("metrics"), Path("figures")
 DATA_FIGURES = FIGURES / "data"  # so no experiment may bear this name
-COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"  # so no data set may bear these names
+# So no data set may bear these names.
+COMPARISONS, COSTS = METRICS / "comparison", METRICS / "costs"
+STUDIES, CONTRASTS = METRICS / "study", METRICS / "contrast"
 DVC_COPIES = Path(".dvc/tmp/exps")
 TRAININGS, JOURNALS, VIEWS = Path(".reprolab/trainings"), Path(".reprolab/runs"), Path(".reprolab/views")
 MLFLOW_DATABASE = Path("mlflow.db")
@@ -43,6 +45,16 @@ def data_figures_folder(dataset: str) -> Path:
 def comparison_file(name: str) -> Path:
     """The rows of a comparison. Its table has the ending .md, and its figures are in a folder without ending."""
     return COMPARISONS / f"{name}.json"
+
+
+def study_file(name: str) -> Path:
+    """What a study found. Its table of trials has the ending .csv, its page .md, and its figures are in a folder."""
+    return STUDIES / f"{name}.json"
+
+
+def contrast_file(name: str) -> Path:
+    """What two studies show together. Its page has the ending .md, and its figure is in a folder without ending."""
+    return CONTRASTS / f"{name}.json"
 
 
 def costs_file(experiment: str) -> Path:

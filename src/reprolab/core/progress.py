@@ -2,9 +2,24 @@
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Never
 
 from tqdm import tqdm
+
+_silent = ContextVar("_silent", default=False)
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """No bar inside the block: it is a part of what another bar shows."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 def progress_bar(what: str, total: int | None, unit: str) -> "tqdm[Never]":
@@ -17,7 +32,7 @@ def progress_bar(what: str, total: int | None, unit: str) -> "tqdm[Never]":
         unit=f" {unit}",
         unit_scale=True,
         leave=False,
-        disable=not (sys.stderr and sys.stderr.isatty()),
+        disable=_silent.get() or not (sys.stderr and sys.stderr.isatty()),
         ncols=size.columns,
         nrows=size.lines,
     )

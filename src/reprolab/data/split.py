@@ -63,8 +63,7 @@ def refuse_contamination(train: np.ndarray, test: np.ndarray, names: tuple[str, 
 
 
 def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder: Path) -> SplitInfo:
-    inputs = parts["train"].inputs
-    mean, std = _channel_statistics(inputs) if inputs.ndim == 4 else _feature_statistics(inputs)
+    mean, std = statistics(parts["train"].inputs)
     info = SplitInfo(
         dataset=dataset,
         provenance=source.provenance,
@@ -82,12 +81,22 @@ def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder:
     return info
 
 
+def statistics(inputs: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation as `SplitInfo` has them."""
+    return _channel_statistics(inputs) if inputs.ndim == 4 else _feature_statistics(inputs)
+
+
+def groups_of_equals(inputs: np.ndarray) -> np.ndarray:
+    """For each example (n,) a number that equal ones share; they count up in the order of the examples."""
+    groups: dict[bytes, int] = {}
+    return np.array([groups.setdefault(digest, len(groups)) for digest in _digests(inputs)])
+
+
 def _cut(part: Part, size: float, key: str, config: SplitConfig, all_is_fine: bool = False) -> tuple[Part, Part]:
     """The examples that are chosen, and the rest, which shares none with them and is needed unless `all_is_fine`."""
     if not len(part):
         raise InputError(f"{key}: {size:g} of no example, since the other parts have taken all; take less for them")
-    groups: dict[bytes, int] = {}
-    group = np.array([groups.setdefault(digest, len(groups)) for digest in _digests(part.inputs)])
+    group = groups_of_equals(part.inputs)
     first_of_group = np.unique(group, return_index=True)[1]
     labels = part.labels[first_of_group]
     if config.balanced and size >= 1:

@@ -38,11 +38,14 @@ def train_once(
     origin: Origin,
     on_epoch: Callable[[Epoch], None],
     facts: Mapping[str, Any] = MappingProxyType({}),
+    training: Callable[..., Fit] = train,
+    proves: bool = True,
 ) -> Fit:
     """Take over the training that is known by the origin's identity, or go on with one that was begun, or train.
 
     `on_epoch` is called for the epochs that are trained now, each of which is in the training's journal by then; the
-    journal begins with `facts`. `name` is that of the experiment, for the messages and the record. With
+    journal begins with `facts`. `name` is that of the experiment, for the messages and the record. `training` is called
+    as `training.run.train` is, and gives the same; the training `proves` what it is unless a proof would take as long. With
     `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises `InputError`
     as `training.run.train` does.
     """
@@ -71,9 +74,10 @@ def train_once(
                 journal.add("epoch", **asdict(epoch))
                 on_epoch(epoch)
 
-            fit = train(experiment, data, pretrained, origin.seed, folder.checkpoint, journalled)
+            fit = training(experiment, data, pretrained, origin.seed, folder.checkpoint, journalled)
             folder.save(about, fit, Made.now(fit.device))
-        prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
+        if proves:
+            prove(experiment, data, pretrained, origin.seed).save(folder.path / PROOF)
         return fit
 
 

@@ -96,6 +96,7 @@ def module_hashes(*modules: str) -> dict[str, str]:
     return found
 
 
+@cache
 def module_hash(source: str) -> str:
     """Of a module's meaning: comments, docstrings and layout do not count, nor do the texts of our own errors."""
     digest = hashlib.sha256()
