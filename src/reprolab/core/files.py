@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -129,10 +129,15 @@ def parse_json(content: str | bytes, kind: type[T], path: Path) -> T:
 
 def write_table(path: Path, rows: Sequence[Record]) -> None:
     """Write rows of one kind as CSV; `None` becomes an empty cell."""
+    write_cells(path, [row.model_dump(by_alias=True) for row in rows])
+
+
+def write_cells(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `write_table`, of rows whose columns are the keys of the first one."""
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0].model_dump(by_alias=True)), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row.model_dump(by_alias=True) for row in rows)
+        writer.writerows(rows)
 
 
 def read_table(path: Path, kind: type[R]) -> list[R]:

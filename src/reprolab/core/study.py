@@ -14,6 +14,8 @@ from reprolab.core.names import Name, Title
 from reprolab.core.registry import Component
 from reprolab.core.validation import Section, complete_error, explain, key_path
 
+Settings = dict[str, Any]  # by an experiment's key, with dots
+
 Objective = Literal["validation_accuracy", "validation_macro_f1", "validation_loss"]
 
 OWN = {

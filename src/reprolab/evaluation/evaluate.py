@@ -1,5 +1,6 @@
 """What a trained experiment scores on the test part, and the tables that say where it errs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,19 +60,19 @@ class Evaluation:
         ]
 
     def confusion_rows(self) -> list[ConfusionRow]:
-        """A row for each pair of classes, those of one true class together."""
-        totals = self.confusion.sum(1, keepdims=True)
-        shares = self.confusion / np.maximum(totals, 1)
-        return [
-            ConfusionRow(
-                actual=actual,
-                predicted=predicted,
-                count=int(self.confusion[i, j]),
-                share=round(float(shares[i, j]), 6),
-            )
-            for i, actual in enumerate(self.classes)
-            for j, predicted in enumerate(self.classes)
-        ]
+        return confusion_rows(self.classes, self.confusion)
+
+
+def confusion_rows(classes: Sequence[str], confusion: np.ndarray) -> list[ConfusionRow]:
+    """A row for each pair of classes, those of one true class together, from counts (classes, classes)."""
+    shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    return [
+        ConfusionRow(
+            actual=actual, predicted=predicted, count=int(confusion[i, j]), share=round(float(shares[i, j]), 6)
+        )
+        for i, actual in enumerate(classes)
+        for j, predicted in enumerate(classes)
+    ]
 
 
 def evaluate(model_folder: Path, test: Part) -> Evaluation:

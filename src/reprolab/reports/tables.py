@@ -29,7 +29,7 @@ NOT_RUN, NOT_MEASURED, NOTHING = "not run", "not measured", "—"
 
 def comparison_table(rows: Sequence[ComparisonRow]) -> str:
     """A line for each experiment, and notes on the data below it."""
-    return _table(COMPARISON, [_comparison_cells(row) for row in rows]) + _notes(_comparison_notes(rows))
+    return markdown_table(COMPARISON, [_comparison_cells(row) for row in rows]) + _notes(_comparison_notes(rows))
 
 
 def published_table(rows: Sequence[ComparisonRow]) -> str:
@@ -37,7 +37,7 @@ def published_table(rows: Sequence[ComparisonRow]) -> str:
     figures = [(row, figure) for row in rows for figure in row.published]
     if not figures:
         return "No figures are published for these experiments.\n"
-    return _table(PUBLISHED, [_published_cells(row, figure) for row, figure in figures]) + _notes(
+    return markdown_table(PUBLISHED, [_published_cells(row, figure) for row, figure in figures]) + _notes(
         _published_notes(rows, [figure for _, figure in figures])
     )
 
@@ -50,7 +50,7 @@ def learning_table(rows: Sequence[ComparisonRow]) -> str:
         notes.append("The test part is scored with the weights of the best epoch on the validation part.")
     if any((row.seeds or 1) > 1 for row in rows):
         notes.append("Means over the seeds; ± is their standard deviation.")
-    return _table(LEARNING, cells) + _notes(notes)
+    return markdown_table(LEARNING, cells) + _notes(notes)
 
 
 def progress_table(experiments: Mapping[str, Sequence[CurvePoint] | None]) -> str:
@@ -71,7 +71,7 @@ def progress_table(experiments: Mapping[str, Sequence[CurvePoint] | None]) -> st
     shown = sorted(last | {epoch for epoch in PROGRESS if epoch < max(last)})
     lines = [[str(epoch), *(_over_seeds(epochs.get(epoch)) for epochs in seeds.values())] for epoch in shown]
     notes.insert(0, "Accuracy on the validation part; ± is the standard deviation over the seeds.")
-    return _table(["epoch", *(f"`{name}`" for name in seeds)], lines) + _notes(notes)
+    return markdown_table(["epoch", *(f"`{name}`" for name in seeds)], lines) + _notes(notes)
 
 
 def classes_table(experiments: Mapping[str, Sequence[ClassRow] | None]) -> str:
@@ -86,7 +86,7 @@ def classes_table(experiments: Mapping[str, Sequence[ClassRow] | None]) -> str:
         return _notes(notes).lstrip()
     classes = dict.fromkeys(name for shares in run.values() for name in shares)
     lines = [[label, *(_number(shares.get(label)) for shares in run.values())] for label in classes]
-    return _table(["class", *(f"`{name}`" for name in run)], lines) + _notes(notes)
+    return markdown_table(["class", *(f"`{name}`" for name in run)], lines) + _notes(notes)
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ def costs_table(rows: Sequence[CostsRow]) -> str:
         notes.append("Seconds an epoch follow from the images/s in training.")
     if any(row.published_seconds for row in rows):
         notes.append("Published seconds are those of the authors' machine.")
-    return _table(COSTS, [_costs_cells(row) for row in rows]) + _notes(notes)
+    return markdown_table(COSTS, [_costs_cells(row) for row in rows]) + _notes(notes)
 
 
 def layers_table(rows: Iterable[LayerRow]) -> str:
     """A line for each layer."""
-    return _table(LAYERS, [_layer_cells(row) for row in rows])
+    return markdown_table(LAYERS, [_layer_cells(row) for row in rows])
 
 
 def _comparison_cells(row: ComparisonRow) -> list[str]:
@@ -128,13 +128,13 @@ def _comparison_cells(row: ComparisonRow) -> list[str]:
     return [
         _name(row),
         str(row.seeds),
-        _with_deviation(row.accuracy, row.accuracy_std),
+        with_deviation(row.accuracy, row.accuracy_std),
         f"{_number(row.low)} – {_number(row.high)}",
         published,
-        _signed(row.difference),
+        signed(row.difference),
         INTERVAL[row.published_is] if row.published_is else NOTHING,
-        _with_deviation(row.macro_f1, row.macro_f1_std),
-        _with_deviation(row.loss, row.loss_std),
+        with_deviation(row.macro_f1, row.macro_f1_std),
+        with_deviation(row.loss, row.loss_std),
         _parameters(row),
     ]
 
@@ -152,13 +152,13 @@ def _published_cells(row: ComparisonRow, figure: PublishedFigure) -> list[str]:
     metric = figure.metric
     measured: str = figure.status
     if figure.measured is not None:
-        measured = _with_deviation(figure.measured, figure.measured_std, _form(metric))
+        measured = with_deviation(figure.measured, figure.measured_std, _form(metric))
     return [
         _name(row),
         _figure_name(figure),
         _number(figure.value, _form(metric)),
         measured,
-        "" if figure.difference is None else _signed(figure.difference, _form(metric)),
+        "" if figure.difference is None else signed(figure.difference, _form(metric)),
         f"{figure.sheet}: {figure.condition}",
     ]
 
@@ -199,7 +199,7 @@ def _learning_cells(row: ComparisonRow) -> list[list[str]]:
     lines = [[name, str(row.seeds), *_moment_cells(row.learning[0])]]
     lines += [["", "", *_moment_cells(learning)] for learning in row.learning[1:]]
     # The test part is scored once, with the weights of the best epoch, which is the last line.
-    test = [_with_deviation(row.accuracy, row.accuracy_std), _with_deviation(row.macro_f1, row.macro_f1_std)]
+    test = [with_deviation(row.accuracy, row.accuracy_std), with_deviation(row.macro_f1, row.macro_f1_std)]
     return [*([*line, "", ""] for line in lines[:-1]), [*lines[-1], *test]]
 
 
@@ -211,7 +211,7 @@ def _moment_cells(row: LearningRow) -> list[str]:
         for name in ("loss", "accuracy", "macro_f1")
         for scores in (row.train, row.validation)
     ]
-    return [f"{row.moment}: {', '.join(map(str, epochs))}", *cells, _signed(_score(row.gap, "accuracy"))]
+    return [f"{row.moment}: {', '.join(map(str, epochs))}", *cells, signed(_score(row.gap, "accuracy"))]
 
 
 def _score(scores: Scores | None, name: str) -> float | None:
@@ -220,7 +220,7 @@ def _score(scores: Scores | None, name: str) -> float | None:
 
 def _costs_cells(row: CostsRow) -> list[str]:
     name, costs, test = f"`{row.experiment}`", row.costs, row.test
-    accuracy = _with_deviation(test.accuracy, test.accuracy_std) if test else NOT_RUN
+    accuracy = with_deviation(test.accuracy, test.accuracy_std) if test else NOT_RUN
     published = _number(row.published_seconds, ",.1f")
     if costs is None:
         return [name, NOT_MEASURED, *[""] * 5, published, "", "", accuracy]
@@ -243,7 +243,7 @@ def _over_seeds(accuracies: Sequence[float] | None) -> str:
     if not accuracies:
         return ""
     summary = mean_and_deviation({seed: {"accuracy": value} for seed, value in enumerate(accuracies)})
-    return _with_deviation(summary["accuracy"], summary.get("accuracy_std"))
+    return with_deviation(summary["accuracy"], summary.get("accuracy_std"))
 
 
 def _layer_cells(row: LayerRow) -> list[str]:
@@ -251,7 +251,7 @@ def _layer_cells(row: LayerRow) -> list[str]:
     return [row.layer, row.type, row.input, row.output, maps, f"{row.parameters:,}"]
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rule = "|---" * len(header) + "|\n"
     return f"| {' | '.join(header)} |\n{rule}" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -273,7 +273,7 @@ def _form(metric: str) -> str:
     return {"parameters": ",.0f"}.get(metric, ".4f")
 
 
-def _with_deviation(value: float | None, deviation: float | None, form: str = ".4f") -> str:
+def with_deviation(value: float | None, deviation: float | None, form: str = ".4f") -> str:
     return _number(value, form) + ("" if deviation is None else f" ± {_number(deviation, form)}")
 
 
@@ -281,7 +281,7 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return NOTHING if value is None else format(value, form)
 
 
-def _signed(value: float | None, form: str = ".4f") -> str:
+def signed(value: float | None, form: str = ".4f") -> str:
     if not value:
         return NOTHING if value is None else "0"
     return format(value, f"+{form}").replace("-", "−")

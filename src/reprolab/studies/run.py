@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.progress import progress_bar
-from reprolab.core.study import Study
+from reprolab.core.study import Settings, Study
 from reprolab.data.parts import TrainingData
 from reprolab.models.classifier import build_classifier
 from reprolab.studies.data import Cut
 from reprolab.studies.plan import Plan
 from reprolab.studies.prefixes import chains
-from reprolab.studies.space import Settings, all_points, experiment_at, suggested
+from reprolab.studies.record import TrialRow, shown_settings
+from reprolab.studies.space import all_points, experiment_at, suggested
 from reprolab.studies.trials import Outcome, Pruning, Trial, open_storage, run_trials
 from reprolab.training.device import ALL_THREADS, choose_device
 
@@ -253,3 +254,30 @@ def seeds_of(experiment: Experiment, count: int) -> list[int]:
     """Its own first, then those after the highest."""
     own = list(experiment.training.seeds)
     return [*own, *range(max(own) + 1, max(own) + 1 + count)][:count]
+
+
+def rows_of(results: Sequence[Result]) -> list[TrialRow]:
+    return [
+        TrialRow(
+            point=trial.point,
+            settings=shown_settings(trial.settings),
+            seed=trial.seed,
+            fold=trial.cut.fold,
+            share=trial.cut.share,
+            state=outcome.state,
+            best_epoch=outcome.best.number if outcome.best else None,
+            train_loss=outcome.best.train.loss if outcome.best else None,
+            train_accuracy=outcome.best.train.accuracy if outcome.best else None,
+            **_validation(outcome),
+            clean_accuracy=outcome.clean_accuracy,
+            identity=outcome.identity,
+            reason=outcome.reason,
+        )
+        for trial, outcome in results
+    ]
+
+
+def _validation(outcome: Outcome) -> dict[str, float | None]:
+    scores = outcome.best.validation if outcome.best else None
+    names = ("loss", "accuracy", "macro_f1")
+    return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}

@@ -1,7 +1,6 @@
 """The space of a study: the settings that its points stand for, and whether the experiment takes them."""
 
 import copy
-import json
 from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from reprolab.core.config import Experiment, Params
 from reprolab.core.errors import InputError
-from reprolab.core.study import Dimension, Range, Study
+from reprolab.core.study import Dimension, Range, Settings, Study
 from reprolab.core.validation import explain
 from reprolab.models.build import resolve_experiment
 from reprolab.studies.plan import Plan
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 MOST_TRAININGS = 10_000
-
-Settings = dict[str, Any]  # by an experiment's key, with dots
 
 
 def plan_of(study: Study, where: str) -> Plan:
@@ -97,25 +94,6 @@ def experiment_at(base: Experiment, settings: Settings, where: str) -> Experimen
         return resolve_experiment(Experiment.model_validate(content), where)
     except ValidationError as error:
         raise InputError("\n  ".join(f"{where}.{line}" for line in explain(error, content))) from None
-
-
-def shown_settings(settings: Settings) -> dict[str, str]:
-    """By the shortest ends of the keys that tell them apart, the values as JSON."""
-    return {
-        short: value if isinstance(value, str) else json.dumps(value)
-        for short, value in zip(short_keys(list(settings)), settings.values(), strict=True)
-    }
-
-
-def short_keys(keys: list[str]) -> list[str]:
-    """`lr` for `training.optimizer.lr`, where no other key ends with it."""
-    shorts = []
-    for key in keys:
-        parts = key.split(".")
-        ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
-        others = [f".{other}" for other in keys if other != key]
-        shorts.append(next(end for end in ends if end == key or not any(o.endswith(f".{end}") for o in others)))
-    return shorts
 
 
 def _size(study: Study) -> int:

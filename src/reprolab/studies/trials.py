@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
 from reprolab.core.progress import no_bars
+from reprolab.core.study import Settings
 from reprolab.data.parts import Part, TrainingData
 from reprolab.models.classifier import predict
 from reprolab.studies.data import Cut, cut_data
 from reprolab.studies.plan import Plan
 from reprolab.studies.prefixes import trained_with_prefixes
-from reprolab.studies.space import Settings
 from reprolab.training.archive import folder_of, train_once
 from reprolab.training.checkpoint import epochs_in
 from reprolab.training.identity import origins_of

@@ -45,9 +45,9 @@ def train_once(
 
     `on_epoch` is called for the epochs that are trained now, each of which is in the training's journal by then; the
     journal begins with `facts`. `name` is that of the experiment, for the messages and the record. `training` is called
-    as `training.run.train` is, and gives the same; the training `proves` what it is unless a proof would take as long. With
-    `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises `InputError`
-    as `training.run.train` does.
+    as `training.run.train` is, and gives the same. The training `proves` what it is, unless a proof would take as long.
+    With `REPROLAB_FRESH` set nothing is known; a result that is there stays until there is the new one. Raises
+    `InputError` as `training.run.train` does.
     """
     folder = folder_of(origin.identity)
     what = f"{name}, seed {origin.seed}"
