@@ -9,10 +9,10 @@ from reprolab.core.integrity import verify_part
 from reprolab.data.parts import load_part, load_training_data
 from reprolab.evaluation.evaluate import confusion_rows
 from reprolab.reports.studies import save_study
-from reprolab.studies.outputs import extremes_of
+from reprolab.studies.outputs import extremes_of, winner_of
 from reprolab.studies.run import rows_of, run_study
 from reprolab.studies.space import checked_plan
-from reprolab.tracking.recording import StudyJournal
+from reprolab.tracking.recording import record_study
 
 
 def main() -> None:
@@ -24,24 +24,25 @@ def main() -> None:
 
     name, params = arguments.study, load_params()
     study = params.study(name)
+    base = params.experiment(study.of)
     plan = checked_plan(params, name)
     data = load_training_data(arguments.split, "train")
     for part in ("train", "validation"):
         verify_part(arguments.split, part, load_part(arguments.split, part), data.info.sha256[part])
 
-    with StudyJournal(name, study, data.info).running() as journal:
-        results = run_study(name, study, params.experiment(study.of), data, plan)
-        extremes = None if plan.shares else extremes_of(study, results, data, plan)
-        written = save_study(
-            arguments.output,
-            name,
-            study,
-            rows_of(results),
-            extremes.winner if extremes and study.space else None,
-            extremes.epochs if extremes else [],
-            confusion_rows(data.info.classes, extremes.confusion) if extremes else [],
-        )
-        journal.add_files(written)
+    results = run_study(name, study, base, data, plan)
+    rows = rows_of(results)
+    extremes = None if plan.shares else extremes_of(study, results, data, plan)
+    written = save_study(
+        arguments.output,
+        name,
+        study,
+        rows,
+        winner_of(study, base, rows) if extremes and study.space else None,
+        extremes.epochs if extremes else [],
+        confusion_rows(data.info.classes, extremes.confusion) if extremes else [],
+    )
+    record_study(name, study.dataset, data.info, written)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def findings() -> Iterator[Finding]:
 def check_params() -> list[str]:
     """What there is. Raises `InputError` for the first file or section with an error."""
     from reprolab.models.build import imagenet_weights, resolve_experiments  # PyTorch takes a second to import
+    from reprolab.studies.space import checked_plan
 
     params = load_params()
     for name, dataset in params.datasets.items():
@@ -48,6 +49,8 @@ def check_params() -> list[str]:
                 imagenet_weights(experiment.model)
             except InputError as error:
                 raise InputError(f"experiments.{name}.{error}") from None
+    for name in params.studies:
+        checked_plan(params, name)
     for row in load_baselines(BASELINES):
         known = params.experiments_of(row.dataset)
         if row.experiment not in known:
@@ -60,5 +63,5 @@ def check_params() -> list[str]:
     return [
         *(f"note: {path} {remedy}" for path in left_over(params)),
         "note: `reprolab sync --check` says what MLflow lacks of the results that are here",
-        f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons; no error found",
+        f"{PARAMS}: {counts}, {len(params.comparisons)} comparisons, {len(params.studies)} studies; no error found",
     ]

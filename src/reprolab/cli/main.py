@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from reprolab.cli import (
+    adopt,
     check,
     format,
     measure,
@@ -36,6 +37,7 @@ COMMANDS = {
     "remember": remember,
     "sync": sync,
     "runs": runs,
+    "adopt": adopt,
     "prune": prune,
     "format": format,
     "ui": ui,

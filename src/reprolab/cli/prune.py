@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from reprolab.cli.trainings import present_trainings, users_of_trainings
 from reprolab.core.config import IMAGENET, RANDOM, Params
-from reprolab.core.layout import COMPARISONS, COSTS, DATA_FIGURES, FIGURES, METRICS, MODELS, leftovers
+from reprolab.core.layout import (
+    COMPARISONS,
+    CONTRASTS,
+    COSTS,
+    DATA_FIGURES,
+    FIGURES,
+    METRICS,
+    MODELS,
+    STUDIES,
+    leftovers,
+)
 
 if TYPE_CHECKING:
     from reprolab.training.folder import TrainingFolder
@@ -60,11 +70,14 @@ def unused_trainings(params: Params) -> "list[TrainingFolder]":
 
 
 def left_over(params: Params) -> list[Path]:
-    """Results of data sets, experiments and comparisons that params.yaml lacks."""
-    found = leftovers([*params.datasets, COMPARISONS.name, COSTS.name], METRICS)
+    """Results of data sets, experiments, comparisons, studies and contrasts that params.yaml lacks."""
+    found = leftovers(
+        [*params.datasets, *(folder.name for folder in (COMPARISONS, CONTRASTS, COSTS, STUDIES))], METRICS
+    )
     for dataset in params.datasets:
         found += leftovers(params.experiments_of(dataset), METRICS / dataset)
-    found += _files_of_others(params.comparisons, COMPARISONS) + leftovers(params.comparisons, COMPARISONS)
+    for names, folder in ((params.comparisons, COMPARISONS), (params.studies, STUDIES), (params.contrasts, CONTRASTS)):
+        found += _files_of_others(names, folder) + leftovers(names, folder)
     found += _files_of_others(params.experiments, COSTS)
     found += leftovers([*params.experiments, RANDOM, IMAGENET], MODELS)
     found += leftovers([*params.experiments, DATA_FIGURES.name], FIGURES)

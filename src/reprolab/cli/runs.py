@@ -11,7 +11,19 @@ from reprolab.cli.trainings import users_of_trainings
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError, choice
 from reprolab.core.files import file_hash
-from reprolab.core.layout import COMPARISONS, FIGURES, METRICS, MODELS, TRAIN, comparison_file, metrics_folder
+from reprolab.core.layout import (
+    COMPARISONS,
+    CONTRASTS,
+    FIGURES,
+    METRICS,
+    MODELS,
+    STUDIES,
+    TRAIN,
+    comparison_file,
+    contrast_file,
+    metrics_folder,
+    study_file,
+)
 
 if TYPE_CHECKING:
     from reprolab.tracking.content import Run
@@ -19,6 +31,10 @@ if TYPE_CHECKING:
 WORKSPACE, EXPERIMENT_REF = "the workspace", "exps/"
 SHORT = 12
 NO_PLACES = ("exps/exec/", "stash")  # of DVC and git themselves
+WORDS = {"compare": "comparison", "study": "study", "contrast": "contrast"}
+# The file that a result is identified by.
+FILES = {"compare": comparison_file, "study": study_file, "contrast": contrast_file}
+RESULTS = {COMPARISONS: FILES["compare"], STUDIES: FILES["study"], CONTRASTS: FILES["contrast"]}
 SHOWN = {"commit": "mlflow.source.git.commit", "machine": "reprolab.machine", "error": "reprolab.error"}
 
 
@@ -79,8 +95,9 @@ def _made(runs: "list[Run]", params: Params, path: Path) -> "Run":
         parts = path.resolve().relative_to(Path.cwd()).parts
     except ValueError:
         raise InputError(f"{path} lies outside the repository") from None
-    if parts[:2] == COMPARISONS.parts and len(parts) > 2:
-        name, wanted = Path(parts[2]).stem, file_hash(comparison_file(Path(parts[2]).stem))
+    if len(parts) > 2 and (found_file := RESULTS.get(Path(*parts[:2]))):
+        name = Path(parts[2]).stem
+        wanted = file_hash(found_file(name))
     else:
         name, wanted = _training(params, parts, path)
     for found in runs:
@@ -118,8 +135,9 @@ def _users() -> dict[str, set[str]]:
 
 def _places(run: "Run", users: dict[str, set[str]]) -> list[str]:
     """What has the result: the workspace, branches, tags, experiments of DVC."""
-    if run.key["reprolab.stage"] == "compare":
-        rows = comparison_file(run.key["reprolab.experiment"])
+    stage = run.key["reprolab.stage"]
+    if stage != "train":
+        rows = FILES[stage](run.key["reprolab.experiment"])
         return [WORKSPACE] if rows.exists() and file_hash(rows) == _identity(run) else []
     found = set.intersection(*(users.get(identity, set()) for identity in run.trainings))
     return sorted(place for place in found if place != "HEAD" and not place.startswith(NO_PLACES))
@@ -130,8 +148,9 @@ def _way_back(params: Params, run: "Run") -> str:
     name, places = run.key["reprolab.experiment"], _places(run, _users())
     if WORKSPACE in places:
         return "nothing to do: it is in the workspace"
-    if run.key["reprolab.stage"] == "compare":
-        return f"git checkout {run.tags.get(SHOWN['commit'], '<commit>')[:10]} && dvc repro compare@{name}"
+    stage = run.key["reprolab.stage"]
+    if stage != "train":
+        return f"git checkout {run.tags.get(SHOWN['commit'], '<commit>')[:10]} && dvc repro {stage}@{name}"
     for place in places:
         if place.startswith(EXPERIMENT_REF):
             return f"dvc exp apply {place.rpartition('/')[2]}"
@@ -155,7 +174,8 @@ def _changes(params: Params, run: "Run", name: str) -> list[str]:
 
 
 def _title(run: "Run") -> str:
-    return f"comparison {run.name}" if run.key["reprolab.stage"] == "compare" else run.name
+    stage = run.key["reprolab.stage"]
+    return run.name if stage == "train" else f"{WORDS[stage]} {run.name}"
 
 
 def _identity(run: "Run") -> str:

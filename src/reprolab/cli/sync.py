@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError
 from reprolab.core.git import git
-from reprolab.core.layout import CURVES, MODEL, MODELS, TEST, TRAIN, comparison_file, metrics_folder
+from reprolab.core.layout import (
+    CURVES,
+    MODEL,
+    MODELS,
+    TEST,
+    TRAIN,
+    comparison_file,
+    contrast_file,
+    metrics_folder,
+    study_file,
+)
 
 if TYPE_CHECKING:
     from reprolab.tracking.content import Run
@@ -78,8 +88,13 @@ def _results(params: Params) -> "Iterator[Run]":
         for name, settings in params.experiments.items()
         if (MODELS / name / MODEL).exists() and (metrics_folder(settings.dataset, name) / TRAIN).exists()
     ]
-    compared = [name for name in params.comparisons if comparison_file(name).exists()]
-    if not here and not compared:
+    others = [
+        *(("compare", name, comparison_file(name)) for name in params.comparisons),
+        *(("study", name, study_file(name)) for name in params.studies),
+        *(("contrast", name, contrast_file(name)) for name in params.contrasts),
+    ]
+    others = [found for found in others if found[2].exists()]
+    if not here and not others:
         return
     from dvc.repo import Repo  # a second to import
 
@@ -89,8 +104,11 @@ def _results(params: Params) -> "Iterator[Run]":
                 yield from _trained(repo, name, dataset)
             except InputError as error:
                 print(f"note: {error}")
-        for name in compared:
-            yield from _compared(repo, params, name)
+        for stage, name, path in others:
+            try:
+                yield from _other(repo, params, stage, name, path)
+            except InputError as error:
+                print(f"note: {error}")
 
 
 def _trained(repo: Any, name: str, dataset: str) -> "Iterator[Run]":
@@ -106,16 +124,25 @@ def _trained(repo: Any, name: str, dataset: str) -> "Iterator[Run]":
         yield found
 
 
-def _compared(repo: Any, params: Params, name: str) -> "Iterator[Run]":
+def _other(repo: Any, params: Params, stage: str, name: str, path: Path) -> "Iterator[Run]":
+    """Of a comparison, a study or a contrast, which is known by the hash of the file `path`."""
     from reprolab.core.files import file_hash
     from reprolab.reports.comparison import comparison_scores
+    from reprolab.reports.contrasts import ContrastRecord, contrast_scores
     from reprolab.reports.record import load_rows
     from reprolab.tracking.recording import journal_of
-    from reprolab.tracking.results import comparison_result
+    from reprolab.tracking.results import comparison_result, study_result
 
-    rows = comparison_file(name)
-    if not journal_of("compare", name, file_hash(rows)).path.exists() and _is_locked(repo, f"compare@{name}"):
-        yield comparison_result(name, params.comparisons[name].dataset, rows, comparison_scores(load_rows(rows)))
+    if journal_of(stage, name, file_hash(path)).path.exists() or not _is_locked(repo, f"{stage}@{name}"):
+        return
+    match stage:
+        case "study":
+            yield study_result(name, params.study(name).dataset, path)
+        case "contrast":
+            dataset = params.study(params.contrast(name).first).dataset
+            yield comparison_result(name, dataset, path, contrast_scores(ContrastRecord.load(path)), stage)
+        case _:
+            yield comparison_result(name, params.comparison(name).dataset, path, comparison_scores(load_rows(path)))
 
 
 def _is_locked(repo: Any, stage: str, *dependencies: Path) -> bool:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from reprolab.core.config import IMAGENET, Experiment, Params
 from reprolab.core.errors import InputError
 from reprolab.core.git import git
-from reprolab.core.layout import METRICS, MODELS, SPLITS, TRAIN
+from reprolab.core.layout import METRICS, MODELS, SPLITS, STUDIES, TRAIN
 from reprolab.training.record import TrainRecord
 
 if TYPE_CHECKING:
     from reprolab.data.parts import TrainingData
     from reprolab.models.pretrained import PretrainedWeights
 
-IN_METRICS = f":(glob){METRICS}/*/*/{TRAIN}"
-IDENTITY = re.compile(r'"([0-9a-f]{64})"')
+IN_METRICS = (f":(glob){METRICS}/*/*/{TRAIN}", f":(glob){STUDIES}/*.csv")
+IDENTITY = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def run(params: Params) -> None:
@@ -43,11 +43,14 @@ def users_of_trainings() -> dict[str, set[str]]:
             continue
         for identity in identities:
             users.setdefault(identity, set()).add("the workspace")
+    for path in STUDIES.glob("*.csv"):
+        for identity in IDENTITY.findall(path.read_text(encoding="utf-8", errors="replace")):
+            users.setdefault(identity, set()).add("the workspace")
     references = git("for-each-ref", "--format=%(refname)")
     if references is None:
         raise InputError("git cannot say which results name a training: it is not installed, or this is no repository")
     for reference in ["HEAD", *references.split()]:
-        grep = ("grep", "--no-color", "-h", "-E", "[0-9a-f]{64}", reference, "--", IN_METRICS)
+        grep = ("grep", "--no-color", "-h", "-E", "[0-9a-f]{64}", reference, "--", *IN_METRICS)
         for identity in IDENTITY.findall(git(*grep) or ""):
             users.setdefault(identity, set()).add(reference.removeprefix("refs/").removeprefix("heads/"))
     return users

@@ -267,6 +267,9 @@ class Params(Section):
     def study(self, name: str) -> Study:
         return _entry("study", name, self.studies)
 
+    def contrast(self, name: str) -> Contrast:
+        return _entry("contrast", name, self.contrasts)
+
     def experiments_of(self, dataset: str) -> list[str]:
         return [name for name, experiment in self.experiments.items() if experiment.dataset == dataset]
 
@@ -275,9 +278,9 @@ class Params(Section):
         return list(comparison.experiments or self.experiments_of(comparison.dataset))
 
 
-def experiment_yaml(name: str, experiment: Experiment) -> str:
-    """An entry of `experiments`, ready to paste into `params.yaml`."""
-    content = {name: experiment.model_dump(mode="json", exclude_none=True)}
+def experiment_yaml(name: str, experiment: Experiment, defaults: bool = True) -> str:
+    """An entry of `experiments`, ready to paste into `params.yaml`; without `defaults` with what was given."""
+    content = {name: experiment.model_dump(mode="json", exclude_none=True, exclude_unset=not defaults)}
     return textwrap.indent(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), "  ")
 
 

@@ -48,8 +48,8 @@ def comparison_file(name: str) -> Path:
 
 
 def study_file(name: str) -> Path:
-    """What a study found. Its table of trials has the ending .csv, its page .md, and its figures are in a folder."""
-    return STUDIES / f"{name}.json"
+    """A study's table of trials. Its summary has the ending .json, its page .md, and its figures are in a folder."""
+    return STUDIES / f"{name}.csv"
 
 
 def contrast_file(name: str) -> Path:

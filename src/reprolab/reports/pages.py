@@ -19,15 +19,19 @@ from reprolab.core.layout import (
     CURVES,
     TEST,
     comparison_file,
+    contrast_file,
     costs_file,
     data_figures_folder,
     has_run,
     layers_file,
     metrics_folder,
+    study_file,
 )
 from reprolab.evaluation.record import ClassRow, Costs, EvaluationRecord, LayerRow
 from reprolab.reports.baselines import EPOCH_SECONDS, load_baselines
+from reprolab.reports.contrasts import ContrastRecord, contrast_text
 from reprolab.reports.record import load_rows
+from reprolab.reports.study_text import study_text
 from reprolab.reports.tables import (
     CostsRow,
     classes_table,
@@ -38,6 +42,7 @@ from reprolab.reports.tables import (
     progress_table,
     published_table,
 )
+from reprolab.studies.record import load_rows as load_trials
 from reprolab.training.record import CurvePoint
 
 README, DOCS = Path("README.md"), Path("docs")
@@ -194,6 +199,22 @@ def _layers(_: Params, experiment: str) -> str:
     return layers_table(read_table(path, LayerRow))
 
 
+def _study(params: Params, name: str) -> str:
+    table = study_file(name)
+    if not table.exists():
+        return f"Not run yet: `dvc repro study@{name}`.\n"
+    figures = [str(path) for path in sorted(table.with_suffix("").glob("*.png"))]
+    return study_text(name, params.study(name), load_trials(table), figures)
+
+
+def _contrast(params: Params, name: str) -> str:
+    path = contrast_file(name)
+    if not path.exists():
+        return f"Not run yet: `dvc repro contrast@{name}`.\n"
+    title = params.contrast(name).title or name
+    return f"{contrast_text(ContrastRecord.load(path))}\n![{title}](<{path.with_suffix('') / 'difference.png'}>)\n"
+
+
 def _with_curves(params: Params) -> list[str]:
     return [name for name, comparison in params.comparisons.items() if comparison.curves]
 
@@ -208,6 +229,8 @@ KINDS = {
     "pictures": Kind("data set", lambda params: params.datasets, _pictures),
     "classes": Kind("data set", lambda params: params.datasets, _classes),
     "costs": Kind("data set", lambda params: params.datasets, _costs),
+    "study": Kind("study", lambda params: params.studies, _study),
+    "contrast": Kind("contrast", lambda params: params.contrasts, _contrast),
     "layers": Kind("experiment", lambda params: params.experiments, _layers),
 }
 

@@ -52,7 +52,7 @@ def save_study(
     if winner:
         page.append(
             f"The best point, ready for params.yaml (`reprolab adopt {name} <name>` enters it):\n\n"
-            f"```yaml\n{experiment_yaml(f'{name}-best', winner)}```\n"
+            f"```yaml\n{experiment_yaml(f'{name}-best', winner, defaults=False)}```\n"
         )
     with atomic_directory(output) as folder:
         for file, figure in figures.items():
@@ -78,7 +78,6 @@ def _figures(title: str, study: Study, rows: Sequence[TrialRow]) -> dict[str, Fi
     if len(points[0].scores) > 1:
         shown = sorted(points[:SHOWN], key=lambda point: point.number)
         groups = {point_name(study, point): point.scores for point in shown}
-        found["repeats.png"] = repeats_figure(
-            title, study, groups, "each fold" if points[0].rows[0].fold else "each seed"
-        )
+        what = "each fold" if points[0].rows[0].fold else "each seed"
+        found["repeats.png"] = repeats_figure(title, study.objective, groups, what)
     return found

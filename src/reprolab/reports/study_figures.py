@@ -1,6 +1,6 @@
 """Figures of studies: what each setting does, how the best and the worst learn, seeds and folds beside each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def varied(study: Study) -> list[Dimension]:
 
 @own_settings()
 def parameters_figure(title: str, study: Study, points: Sequence[Point]) -> Figure:
-    """A panel for each key of the space: the objective of every point by its value, and the mean of each value."""
+    """A panel for each key of the space: the objective of every point by its value, the best and the mean of each."""
     dimensions = varied(study)
     columns = min(COLUMNS, len(dimensions))
     rows = -(-len(dimensions) // columns)
@@ -29,13 +29,14 @@ def parameters_figure(title: str, study: Study, points: Sequence[Point]) -> Figu
     figure.suptitle(as_written(title))
     names = names_of(study, dimensions)
     for axis, dimension, name in zip(axes.flat, dimensions, names, strict=False):
-        _draw_dimension(axis, dimension, [point.settings[name] for point in points], [p.mean for p in points])
+        values, means = [point.settings[name] for point in points], [point.mean for point in points]
+        _draw_dimension(axis, dimension, values, means, np.max if study.maximizes else np.min)
         axis.set(xlabel=as_written(name))
         axis.grid(axis="y", alpha=0.3)
     for axis in axes.flat[len(dimensions) :]:
         axis.set_axis_off()
     for axis in axes[:, 0]:
-        axis.set_ylabel(_label(study))
+        axis.set_ylabel(_label(study.objective))
     axes[0, 0].legend(loc="best", fontsize=8)
     return figure
 
@@ -59,7 +60,7 @@ def parallel_figure(title: str, study: Study, points: Sequence[Point]) -> Figure
     for number, color in enumerate(colors):
         heights = [place[number] + shifts[number] for place in places[:-1]] + [places[-1][number]]
         axis.plot(range(len(places)), heights, color=color, alpha=0.7, linewidth=1)
-    labels = [*names, _label(study).replace(" ", "\n", 1)]
+    labels = [*names, _label(study.objective).replace(" ", "\n", 1)]
     for place in range(len(places)):
         axis.axvline(place, color="black", linewidth=0.8)
     for place, dimension in enumerate(dimensions):
@@ -78,7 +79,7 @@ def parallel_figure(title: str, study: Study, points: Sequence[Point]) -> Figure
 @own_settings()
 def extremes_figure(title: str, runs: Mapping[str, Sequence[Epoch]]) -> Figure:
     """Loss and accuracy by epoch of the best point and the worst, their first seed or fold: training thin."""
-    figure, axes = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(10, 4.8), layout="constrained")
     figure.suptitle(as_written(title))
     for axis, score in zip(axes, ("loss", "accuracy"), strict=True):
         for (name, epochs), color in zip(runs.items(), ("tab:blue", "tab:red"), strict=False):
@@ -93,12 +94,12 @@ def extremes_figure(title: str, runs: Mapping[str, Sequence[Epoch]]) -> Figure:
     losses = [epoch.train.loss for epochs in runs.values() for epoch in epochs]
     if min(losses) > 0 and max(losses) > 10 * min(losses):
         axes[0].set_yscale("log")
-    axes[1].legend(fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", fontsize=8, frameon=False)
     return figure
 
 
 @own_settings()
-def repeats_figure(title: str, study: Study, groups: Mapping[str, Sequence[float]], what: str) -> Figure:
+def repeats_figure(title: str, objective: str, groups: Mapping[str, Sequence[float]], what: str) -> Figure:
     """The objective of each seed or fold, a row for each point, and their mean with its standard deviation; lines join
     what was trained with the same seed, or on the same fold."""
     figure, axis = subplots(figsize=(8, 1.8 + 0.6 * len(groups)), layout="constrained")
@@ -111,7 +112,8 @@ def repeats_figure(title: str, study: Study, groups: Mapping[str, Sequence[float
         for paired in zip(*groups.values(), strict=True):
             axis.plot(paired, range(len(groups)), color="gray", alpha=0.4, linewidth=0.8, zorder=0)
     axis.set_yticks(range(len(groups)), [as_written(name) for name in groups])
-    axis.set(ylim=(len(groups) - 0.5, -0.5), xlabel=_label(study), title=as_written(title))
+    axis.set(ylim=(len(groups) - 0.5, -0.5), xlabel=_label(objective))
+    figure.suptitle(as_written(title))
     axis.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -144,7 +146,9 @@ def names_of(study: Study, dimensions: Sequence[Dimension]) -> list[str]:
     return [names[dimension.key] for dimension in dimensions]
 
 
-def _draw_dimension(axis: Axes, dimension: Dimension, values: Sequence[str], means: Sequence[float]) -> None:
+def _draw_dimension(
+    axis: Axes, dimension: Dimension, values: Sequence[str], means: Sequence[float], best: Callable[[np.ndarray], float]
+) -> None:
     scores = np.array(means)
     if isinstance(dimension.values, Range):
         axis.plot([float(value) for value in values], scores, ".", alpha=0.6, label="each point")
@@ -197,5 +201,5 @@ def _write(axis: Axes, x: float, y: float, text: str) -> None:
     axis.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box)
 
 
-def _label(study: Study) -> str:
-    return study.objective.replace("_", " ").replace("macro f1", "macro-F1")
+def _label(objective: str) -> str:
+    return objective.replace("_", " ").replace("macro f1", "macro-F1")

@@ -45,9 +45,9 @@ def _fold(data: TrainingData, plan: Plan, fold: int) -> TrainingData:
 
 
 def _contaminated(data: TrainingData, share: float, seed: int) -> StudyData:
-    """The same half is scored whatever the share, and a larger share lends more of the same examples."""
+    """Of one seed the same half is scored whatever the share, and a larger share lends more of the same examples."""
     assert data.validation
-    scored = _folds(data.validation, 2, 0)[0]
+    scored = _folds(data.validation, 2, seed)[0]
     clean, half = data.validation[~scored], data.validation[scored]
     lent = np.zeros(len(half), bool)
     lent[np.random.default_rng(seed).permutation(len(half))[: round(share * len(half))]] = True

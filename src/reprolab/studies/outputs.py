@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from reprolab.core.config import Experiment
+from reprolab.core.errors import InputError
 from reprolab.core.study import Study
 from reprolab.data.parts import TrainingData
 from reprolab.models.classifier import predict
 from reprolab.studies.data import cut_data
 from reprolab.studies.plan import Plan
-from reprolab.studies.record import points_of, ranked
+from reprolab.studies.record import TrialRow, points_of, ranked, settings_of
 from reprolab.studies.run import Result, rows_of
+from reprolab.studies.space import changed
 from reprolab.training.archive import folder_of
 from reprolab.training.record import Epoch
 from reprolab.training.scores import confusion_matrix
@@ -20,10 +22,9 @@ from reprolab.training.scores import confusion_matrix
 
 @dataclass(frozen=True)
 class Extremes:
-    """`winner` are the best point's settings, `epochs` those of its first training and of the worst point's, and
+    """`epochs` those of its first training and of the worst point's, and
     `confusion` counts (classes, classes) what the best one takes for what on the part that it was chosen by."""
 
-    winner: Experiment
     epochs: Sequence[Sequence[Epoch]]
     confusion: np.ndarray
 
@@ -39,4 +40,19 @@ def extremes_of(study: Study, results: Sequence[Result], data: TrainingData, pla
     inputs, labels = seen.validation.on("cpu")
     predictions = predict(fit.classifier, inputs).argmax(1).numpy()
     confusion = confusion_matrix(predictions, labels.numpy(), len(data.info.classes))
-    return Extremes(trial.experiment, [outcome.epochs, first[order[-1].number][1].epochs], confusion)
+    return Extremes([outcome.epochs, first[order[-1].number][1].epochs], confusion)
+
+
+def winner_of(study: Study, base: Experiment, rows: Sequence[TrialRow]) -> Experiment:
+    """The study's experiment with the settings of the best point.
+
+    Raises `InputError` where no point has all of its trainings, and where the table is of another space.
+    """
+    points = ranked(study, points_of(study, rows))
+    if not points:
+        raise InputError("no point of the study has all of its trainings")
+    try:
+        settings = settings_of(study, points[0].settings)
+    except (KeyError, StopIteration):
+        raise InputError("the table of trials is of another space than params.yaml: run the study again") from None
+    return changed(base, settings, "space")

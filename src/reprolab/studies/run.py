@@ -203,7 +203,7 @@ class _Sampled(_Source):
         super().__init__(name, study, base, plan)
         assert plan.points
         self.points = plan.points
-        self.total = plan.points * plan.seeds
+        self.total = plan.points * len(self.seeds)
 
     def __enter__(self) -> "_Source":
         import optuna
@@ -250,10 +250,12 @@ class _Sampled(_Source):
             self.optuna.tell(task.asked, state=TrialState.FAIL if "failed" in states else TrialState.PRUNED)
 
 
-def seeds_of(experiment: Experiment, count: int) -> list[int]:
-    """Its own first, then those after the highest."""
+def seeds_of(experiment: Experiment, seeds: int | Sequence[int]) -> list[int]:
+    """These, or so many: the experiment's own first, then those after the highest."""
+    if not isinstance(seeds, int):
+        return list(seeds)
     own = list(experiment.training.seeds)
-    return [*own, *range(max(own) + 1, max(own) + 1 + count)][:count]
+    return [*own, *range(max(own) + 1, max(own) + 1 + seeds)][:seeds]
 
 
 def rows_of(results: Sequence[Result]) -> list[TrialRow]:

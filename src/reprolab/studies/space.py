@@ -45,7 +45,8 @@ def checked_plan(params: Params, name: str) -> Plan:
     """
     study, where = params.study(name), f"studies.{name}"
     plan = plan_of(study, where)
-    count = (plan.points or _size(study)) * plan.seeds * max(1, plan.folds) * max(1, len(plan.shares))
+    seeds = plan.seeds if isinstance(plan.seeds, int) else len(plan.seeds)
+    count = (plan.points or _size(study)) * seeds * max(1, plan.folds) * max(1, len(plan.shares))
     if count > MOST_TRAININGS:
         raise InputError(f"{where}: these are {count:,} trainings; at most {MOST_TRAININGS:,} are allowed in one study")
     has_validation = params.dataset(study.dataset).split.validation is not None
@@ -77,11 +78,16 @@ def suggested(trial: "Trial", study: Study) -> Settings:
 
 
 def experiment_at(base: Experiment, settings: Settings, where: str) -> Experiment:
-    """The experiment with these settings in place of its own, and all defaults filled in.
+    """As `changed`, with all defaults filled in."""
+    return resolve_experiment(changed(base, settings, where), where)
+
+
+def changed(base: Experiment, settings: Settings, where: str) -> Experiment:
+    """The experiment with these settings in place of its own.
 
     Raises `InputError`, with keys below `where`, where they are none of an experiment's.
     """
-    content = base.model_dump(mode="json", exclude_none=True)
+    content = base.model_dump(mode="json", exclude_none=True, exclude_unset=True)
     for key, value in settings.items():
         *parents, last = key.split(".")
         inside = content
@@ -91,7 +97,7 @@ def experiment_at(base: Experiment, settings: Settings, where: str) -> Experimen
                 raise InputError(f"{where}.{key}: '{parent}' is no mapping in this experiment, but {inside!r}")
         inside[last] = copy.deepcopy(value)
     try:
-        return resolve_experiment(Experiment.model_validate(content), where)
+        return Experiment.model_validate(content)
     except ValidationError as error:
         raise InputError("\n  ".join(f"{where}.{line}" for line in explain(error, content))) from None
 

@@ -85,17 +85,19 @@ def assemble(
     return run
 
 
-def comparison(name: str, dataset: str, identity: str, scores: Mapping[str, float], files: list[Path]) -> Run:
-    """The run of a comparison, which is known by the hash of its rows."""
+def comparison(
+    name: str, dataset: str, identity: str, scores: Mapping[str, float], files: list[Path], stage: str = "compare"
+) -> Run:
+    """The run of a comparison, or of a contrast of studies, which is known by the hash of its rows."""
     return Run(
         experiment=COMPARISON,
         about="Comparisons of experiments with each other and with published figures; the trainings are in the "
         "experiment of their data set.",
-        key={IDENTITY: identity, STAGE: "compare", EXPERIMENT: name},
+        key={IDENTITY: identity, STAGE: stage, EXPERIMENT: name},
         name=name,
         status="FINISHED",
-        note=f"Experiments on {dataset} side by side: the table is in `{name}.md`.",
-        tags={"mlflow.source.name": f"compare@{name}"},
+        note=f"Side by side, on {dataset}: the table is in `{name}.md`.",
+        tags={"mlflow.source.name": f"{stage}@{name}"},
         parameters={"dataset": dataset},
         curves={key: {0: (value, None)} for key, value in scores.items()},
         files={path.name: path for path in files},

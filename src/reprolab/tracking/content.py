@@ -11,7 +11,7 @@ from reprolab.core.journal import Status
 
 IDENTITY, STAGE, EXPERIMENT, SEED = "reprolab.identity", "reprolab.stage", "reprolab.experiment", "reprolab.seed"
 MACHINE, PROCESS, BORN, ERROR = "reprolab.machine", "reprolab.process", "reprolab.process_born", "reprolab.error"
-COMPARISON = "comparison"  # a name that no data set may have
+COMPARISON, STUDY = "comparison", "study"  # names that no data set may have; each study has an experiment of its own
 
 Curves = dict[str, dict[int, tuple[float, float | None]]]  # by metric and step: the value and its time in seconds
 

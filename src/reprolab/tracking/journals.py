@@ -9,11 +9,12 @@ from reprolab.tracking.assembly import assemble, comparison, identities_of
 from reprolab.tracking.content import BORN, ERROR, MACHINE, PROCESS, Evaluated, Run
 from reprolab.tracking.lineage import training_identity
 from reprolab.tracking.recording import EXAMPLE, files_of
+from reprolab.tracking.studies import study
 from reprolab.training.history import history_of
 
 
 def journals() -> list[Journal]:
-    """Of the stages `train` and `compare`, which have runs; an evaluation belongs to the run of its training."""
+    """Of the stages that have runs; an evaluation belongs to the run of its training."""
     return [journal for journal in _journals() if not journal.path.name.startswith("evaluate-")]
 
 
@@ -30,7 +31,7 @@ def run_of(journal: Journal) -> Run | None:
             trained = training_journal(starts[0]["name"], starts[0]["run"])
             return run_of(trained) if trained else None
         case _:
-            return comparison_run(journal, lines)
+            return result_run(journal, lines)
 
 
 def training_run(journal: Journal, lines: list[Line], evaluated: Evaluated | None = None) -> Run | None:
@@ -61,13 +62,21 @@ def training_run(journal: Journal, lines: list[Line], evaluated: Evaluated | Non
     return run
 
 
-def comparison_run(journal: Journal, lines: list[Line]) -> Run | None:
+def result_run(journal: Journal, lines: list[Line]) -> Run | None:
+    """Of a comparison, a contrast or a study, which is known by what it wrote."""
     if len(lines) < 3:
         return None
     start, scores, end = lines[:3]
-    run = comparison(
-        start["name"], start["dataset"], start["identity"], scores["scores"], sorted(files_of(journal).glob("*"))
+    name, dataset, identity, files = (
+        start["name"],
+        start["dataset"],
+        start["identity"],
+        sorted(files_of(journal).glob("*")),
     )
+    if start["stage"] == "study":
+        run = study(name, dataset, identity, files)
+    else:
+        run = comparison(name, dataset, identity, scores["scores"], files, start["stage"])
     run.tags |= {**start["lineage"], MACHINE: start["machine"]}
     if experiment := start["lineage"].get("reprolab.dvc_experiment"):
         run.name = f"{run.name} ({experiment})"

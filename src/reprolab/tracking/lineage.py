@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from getpass import getuser
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -14,6 +14,9 @@ from reprolab.core.files import file_hash
 from reprolab.core.git import git, head, is_edited
 from reprolab.core.layout import PARAMS
 from reprolab.training.identity import Origin, code_hash, hash_of
+
+if TYPE_CHECKING:
+    from reprolab.data.parts import SplitInfo
 
 LONGEST_NAME = 60
 
@@ -48,6 +51,10 @@ def comparison_lineage(metrics: Path) -> dict[str, str]:
     files = sorted(path for path in metrics.rglob("*") if path.is_file())
     data = hash_of({str(path.relative_to(metrics)): file_hash(path) for path in files})
     return lineage(_origin_tags(data, code_hash("reprolab.reports.comparison")))
+
+
+def study_lineage(split: "SplitInfo") -> dict[str, str]:
+    return lineage(_origin_tags(hash_of(split.sha256), code_hash("reprolab.studies.run")))
 
 
 def run_title(name: str) -> str:

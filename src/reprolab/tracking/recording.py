@@ -14,13 +14,14 @@ from reprolab.core.config import experiment_yaml
 from reprolab.core.files import file_hash
 from reprolab.core.journal import Journal
 from reprolab.core.layout import JOURNALS, repository_root
-from reprolab.tracking.lineage import comparison_lineage, run_title, training_identity, training_lineage
+from reprolab.tracking.lineage import comparison_lineage, run_title, study_lineage, training_identity, training_lineage
 from reprolab.tracking.live import shown
 from reprolab.training.identity import Origin, hash_of
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from reprolab.data.parts import SplitInfo
     from reprolab.evaluation.evaluate import Evaluation
     from reprolab.models.folder import ModelInfo
     from reprolab.training.record import TrainRecord
@@ -98,19 +99,29 @@ def record_evaluation(
 
 
 def record_comparison(
-    name: str, dataset: str, metrics: Path, scores: Mapping[str, float], written: Sequence[Path]
+    name: str, dataset: str, metrics: Path, scores: Mapping[str, float], written: Sequence[Path], stage: str = "compare"
 ) -> None:
     """`metrics` is the folder that was read; `written` are the rows, as JSON, and what was made from them."""
+    _record_result(stage, name, dataset, comparison_lineage(metrics), scores, written)
+
+
+def record_study(name: str, dataset: str, split: "SplitInfo", written: Sequence[Path]) -> None:
+    """`written` are the table of trials and what was made from it."""
+    _record_result("study", name, dataset, study_lineage(split), {}, written)
+
+
+def _record_result(
+    stage: str,
+    name: str,
+    dataset: str,
+    lineage: Mapping[str, str],
+    scores: Mapping[str, float],
+    written: Sequence[Path],
+) -> None:
     key = file_hash(written[0])
-    journal = journal_of("compare", name, key)
+    journal = journal_of(stage, name, key)
     _keep(journal, written)
-    start = {
-        "stage": "compare",
-        "name": name,
-        "dataset": dataset,
-        "identity": key,
-        "lineage": comparison_lineage(metrics),
-    }
+    start = {"stage": stage, "name": name, "dataset": dataset, "identity": key, "lineage": dict(lineage)}
     with shown(journal):
         journal.write(start, {"scores": dict(scores)})
 

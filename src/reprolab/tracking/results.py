@@ -21,6 +21,7 @@ from reprolab.tracking.assembly import assemble, comparison
 from reprolab.tracking.content import Evaluated, Run
 from reprolab.tracking.journals import evaluation_of, training_journal, training_run
 from reprolab.tracking.lineage import origin_tags, training_identity
+from reprolab.tracking.studies import study
 from reprolab.training.history import History, Moment, history_of
 from reprolab.training.record import CurvePoint, TrainRecord
 
@@ -55,11 +56,21 @@ def training_result(name: str, dataset: str, evaluated: bool) -> Run | None:
     return run
 
 
-def comparison_result(name: str, dataset: str, rows: Path, scores: Mapping[str, float]) -> Run:
+def comparison_result(name: str, dataset: str, rows: Path, scores: Mapping[str, float], stage: str = "compare") -> Run:
     """`rows` is the file that a comparison is identified by; its table and figures lie beside it."""
     files = [rows, rows.with_suffix(".md"), *sorted(rows.with_suffix("").glob("*"))]
-    run = comparison(name, dataset, file_hash(rows), scores, files)
-    run.tags |= _commit(rows)
+    return _from_files(comparison(name, dataset, file_hash(rows), scores, files, stage), rows)
+
+
+def study_result(name: str, dataset: str, table: Path) -> Run:
+    """`table` has the trials; summary, page and figures lie beside it."""
+    files = [table, *(table.with_suffix(ending) for ending in (".json", ".md"))]
+    files += sorted(table.with_suffix("").glob("*"))
+    return _from_files(study(name, dataset, file_hash(table), [path for path in files if path.exists()]), table)
+
+
+def _from_files(run: Run, path: Path) -> Run:
+    run.tags |= _commit(path)
     run.from_files = True
     return run
 
