@@ -80,7 +80,8 @@ def result_run(journal: Journal, lines: list[Line]) -> Run | None:
     run.tags |= {**start["lineage"], MACHINE: start["machine"]}
     if experiment := start["lineage"].get("reprolab.dvc_experiment"):
         run.name = f"{run.name} ({experiment})"
-    run.started, run.ended = start["time"], end["time"]
+    for one in (run, *run.children):
+        one.started, one.ended = start["time"], end["time"]
     return run
 
 

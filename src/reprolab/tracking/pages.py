@@ -8,6 +8,7 @@ differently ignores them.
 import json
 from typing import TYPE_CHECKING, Any
 
+from reprolab.tracking.content import STUDY
 from reprolab.tracking.publish import PARENT
 
 if TYPE_CHECKING:
@@ -62,10 +63,36 @@ def choices(client: "MlflowClient") -> dict[str, Any]:
     found: dict[str, Any] = dict(CHOICES)
     for experiment in client.search_experiments():
         runs = client.search_runs([experiment.experiment_id], max_results=200)
-        if columns := _columns([run for run in runs if PARENT not in run.data.tags]):
-            key = f'MLflowLocalStorage-1.1-ExperimentPage-["{experiment.experiment_id}"]-ReactComponentState'
+        key = f'MLflowLocalStorage-1.1-ExperimentPage-["{experiment.experiment_id}"]-ReactComponentState'
+        if experiment.name.startswith(f"{STUDY} "):
+            found[key] = _study([run for run in runs if PARENT in run.data.tags])
+        elif columns := _columns([run for run in runs if PARENT not in run.data.tags]):
             found[key] = {"selectedColumns": columns}
     return found
+
+
+def _study(trainings: list[Any]) -> dict[str, Any]:
+    """The best training first, with what differs between them, and parallel coordinates of all."""
+    settings = sorted({name for run in trainings for name in run.data.params})
+    section, metric = "study", "validation/accuracy"
+    return {
+        "selectedColumns": [f"metrics.`{metric}`", *(f"params.`{name}`" for name in settings[:MOST])],
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": False,
+        "compareRunSections": [{"uuid": section, "name": "Study", "display": True, "isReordered": False}],
+        "compareRunCharts": [
+            {
+                "uuid": "parallel",
+                "type": "PARALLEL",
+                "metricSectionId": section,
+                "deleted": False,
+                "isGenerated": False,
+                "selectedParams": settings,
+                "selectedMetrics": [metric],
+                "showAllRuns": True,
+            }
+        ],
+    }
 
 
 def _columns(runs: list[Any]) -> list[str]:
