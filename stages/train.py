@@ -6,8 +6,9 @@ from pathlib import Path
 
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
-from reprolab.core.integrity import verify_model, verify_part
-from reprolab.data.parts import load_part, load_training_data
+from reprolab.core.integrity import verify_model
+from reprolab.data.parts import load_training_data
+from reprolab.data.split import verify_split
 from reprolab.models.build import resolve_experiments
 from reprolab.models.folder import ModelInfo
 from reprolab.models.pretrained import load_pretrained
@@ -31,8 +32,7 @@ def main() -> None:
     params.experiment(name)
     experiment = resolve_experiments(params)[name]
     data = load_training_data(arguments.split, experiment.training.data)
-    for part in data.info.sizes.keys() - {"test"}:
-        verify_part(arguments.split, part, load_part(arguments.split, part), data.info.sha256[part])
+    verify_split(arguments.split, data.info)
     if experiment.init_from in params.experiments:
         verify_model(arguments.pretrained)
     pretrained = load_pretrained(experiment, arguments.pretrained)

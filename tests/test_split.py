@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from reprolab.core.config import SplitConfig
 from reprolab.core.errors import InputError
 from reprolab.data.parts import Part, SplitInfo, load_part
-from reprolab.data.split import make_split, refuse_contamination, save_split
+from reprolab.data.split import make_split, refuse_contamination, save_split, verify_split
 from reprolab.sources import digits
 from tests.factories import images_of, make_source, with_training_part
 
@@ -187,3 +187,11 @@ def test_statistics_are_those_of_the_scaled_training_part(tmp_path: Path) -> Non
     assert info.std == pytest.approx(scaled.std(axis=(0, 2, 3)), abs=1e-6)
     with_validation = np.concatenate([scaled, parts["validation"].inputs / 255])
     assert info.mean != pytest.approx(with_validation.mean(axis=(0, 2, 3)), abs=1e-6)
+
+
+def test_a_split_that_does_not_describe_its_parts_is_refused(split_folder: Path) -> None:
+    info = SplitInfo.load(split_folder / "split.json")
+    verify_split(split_folder, info)
+    for changes in ({"mean": [info.mean[0] + 0.01]}, {"std": [2 * info.std[0]]}, {"classes": info.classes[:1]}):
+        with pytest.raises(InputError, match=r"split\.json is damaged.*dvc repro -f split@"):
+            verify_split(split_folder, info.model_copy(update=changes))

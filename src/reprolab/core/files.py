@@ -186,7 +186,7 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(text)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run this from the repository's root") from None
-    except InputError:
+    except (InputError, OSError, MemoryError):
         raise
     except RecursionError:
         raise InputError(f"{path} is nested too deeply for a file of parameters") from None

@@ -9,10 +9,10 @@ from safetensors.numpy import save_file
 
 from reprolab.core.config import SplitConfig
 from reprolab.core.errors import InputError
-from reprolab.core.integrity import content_hash
+from reprolab.core.integrity import content_hash, verify_part
 from reprolab.core.layout import SPLIT
 from reprolab.data.fetch import SourceData
-from reprolab.data.parts import Part, SplitInfo
+from reprolab.data.parts import Part, SplitInfo, load_part
 
 
 def make_split(source: SourceData, config: SplitConfig, where: str = "split") -> dict[str, Part]:
@@ -79,6 +79,24 @@ def save_split(parts: dict[str, Part], source: SourceData, dataset: str, folder:
         save_file(arrays, folder / f"{name}.safetensors")
     info.save(folder / SPLIT)
     return info
+
+
+def verify_split(folder: Path, info: SplitInfo) -> None:
+    """What a training sees of a split. Raises `InputError` where a part is not the one that `info` was written for, or
+    `info` not what it was."""
+    for name in info.sizes.keys() - {"test"}:
+        part = load_part(folder, name)
+        verify_part(folder, name, part, info.sha256[name])
+        described = part.inputs.shape == (info.sizes[name], *info.shape) and len(info.classes) > part.labels.max()
+        if name == "train":  # processors differ in the last digits of a mean
+            found = [*info.mean, *info.std]
+            expected = [number for numbers in statistics(part.inputs) for number in numbers]
+            described = described and len(found) == len(expected) and np.allclose(found, expected, 1e-5, 1e-6)
+        if not described:
+            raise InputError(
+                f"{folder / SPLIT} is damaged: what it says of shape, sizes, classes, mean or std is not so in "
+                f"{name}.safetensors. Run `dvc repro -f split@{folder.name}`"
+            )
 
 
 def statistics(inputs: np.ndarray) -> tuple[list[float], list[float]]:
