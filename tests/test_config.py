@@ -172,7 +172,7 @@ def test_a_comparison_is_of_all_experiments_of_its_data_set_or_of_those_listed()
             {"dataset": "digits", "experiments": []},
             "comparisons.one.experiments: found []; it should",
         ),
-        ("studies", {}, "unknown key 'studies'; allowed: datasets, experiments, comparisons"),
+        ("trials", {}, "unknown key 'trials'; allowed: datasets, experiments, comparisons, studies, contrasts"),
         ("datasets", None, "datasets: this key is missing"),
         ("comparisons", None, "comparisons: this key is missing"),
     ],

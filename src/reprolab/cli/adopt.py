@@ -6,7 +6,8 @@ import re
 from pydantic import TypeAdapter, ValidationError
 
 from reprolab.cli.format import formatted
-from reprolab.core.config import Params, experiment_yaml
+from reprolab.core.config import Params
+from reprolab.core.entry import experiment_yaml
 from reprolab.core.errors import InputError, shown
 from reprolab.core.files import write_text
 from reprolab.core.layout import PARAMS, study_file

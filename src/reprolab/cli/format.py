@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from reprolab.core.config import Params
+from reprolab.core.entry import WIDTH
 from reprolab.core.errors import InputError, shown
 from reprolab.core.files import write_text
 from reprolab.core.layout import PARAMS
@@ -14,7 +15,6 @@ KEY = re.compile(r"( *)[^\s#-][^:]*:( |$)")
 LIST = re.compile(r"( *)[^\s#-][^:]*: *(\[.*\])? *(#.*)?$")
 ITEM = r"(?:[^'\"{}\[\],]|\[[^'\"{}\[\]]*\])+"  # of a mapping in braces, which may be a list of plain values
 BRACES = re.compile(rf"( *)([^\s#-][^:]*:) \{{({ITEM}(?:,{ITEM})*)\}}( *#.*)?")
-WIDTH = 80  # columns, after which DVC breaks what is in braces, wherever it is
 COMMENT = re.compile(r"#.*")
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 
-from reprolab.core.config import Params, experiment_yaml
+from reprolab.core.config import Params
+from reprolab.core.entry import experiment_yaml
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,11 +5,9 @@ full path, what was found and what is allowed. The options of what is named (mod
 `core.registry.resolved`, which imports it.
 """
 
-import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import (
     Field,
     ValidationError,
@@ -276,12 +274,6 @@ class Params(Section):
     def compared(self, comparison: Comparison) -> list[str]:
         """Names of the experiments that a comparison sets side by side."""
         return list(comparison.experiments or self.experiments_of(comparison.dataset))
-
-
-def experiment_yaml(name: str, experiment: Experiment, defaults: bool = True) -> str:
-    """An entry of `experiments`, ready to paste into `params.yaml`; without `defaults` with what was given."""
-    content = {name: experiment.model_dump(mode="json", exclude_none=True, exclude_unset=not defaults)}
-    return textwrap.indent(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), "  ")
 
 
 def load_params(path: Path = PARAMS) -> Params:

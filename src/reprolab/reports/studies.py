@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from reprolab.core.config import Experiment, experiment_yaml
+from reprolab.core.config import Experiment
+from reprolab.core.entry import experiment_yaml
 from reprolab.core.files import atomic_directory, write_text
 from reprolab.core.study import Study
 from reprolab.evaluation.canvas import Figure

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprolab.core.config import experiment_yaml
+from reprolab.core.entry import experiment_yaml
 from reprolab.core.files import file_hash
 from reprolab.core.journal import Journal
 from reprolab.core.layout import JOURNALS, repository_root
