@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reprolab.core.entry import experiment_yaml
 from reprolab.core.files import file_hash, read_json, read_table
 from reprolab.core.git import git
 from reprolab.core.layout import (
@@ -95,6 +94,7 @@ def _finished(history: History | None) -> History | None:
 
 def _facts(info: Mapping[str, Any], identities: Mapping[int, str], metrics: Path) -> dict[str, Any]:
     from reprolab.core.config import Experiment
+    from reprolab.core.entry import experiment_yaml
 
     experiment = Experiment.model_validate(info["experiment"])
     return {
