@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import chdir, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -30,8 +30,10 @@ from tests.factories import (
     make_scores,
     make_split_info,
 )
-from tests.pipeline import Pipeline
 from tests.result_factories import make_train_record
+
+if TYPE_CHECKING:
+    from tests.pipeline import Pipeline
 
 EPOCHS = 3
 
@@ -152,7 +154,7 @@ def _content(store: Store, run: Any) -> dict[str, Any]:
     }
 
 
-def in_mlflow(pipeline: Pipeline) -> dict[str, Any]:
+def in_mlflow(pipeline: "Pipeline") -> dict[str, Any]:
     """The contents of a pipeline's own store."""
     with chdir(pipeline.root), patch.dict(os.environ):  # where MLflow leaves the address
         return contents(Store())
