@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -110,6 +110,18 @@ class Recorded:
         run = run_of(self.journal)
         assert run
         return run
+
+
+def work(epochs: int, wait: Callable[[], object]) -> None:
+    """As a stage that trains one seed: wait before each epoch, and print its number after it."""
+    recorded = Recorded()
+    with recorded.stage.running():
+        with recorded.of_seed(0).running(**recorded.stage.seed_facts(0)):
+            for number in range(1, epochs + 1):
+                wait()
+                recorded.of_seed(0).add("epoch", **asdict(epoch_of(0, number)))
+                print(number, flush=True)
+        recorded.stage.add_record(make_train_record(best_epochs=[epochs], identities=["a"]))
 
 
 def only_once(history: Sequence[int]) -> bool:
