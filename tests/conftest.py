@@ -39,9 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far."""
+    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far; from
+    the last file on, so that both do not begin with what waits for the same pipeline."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
+        items.sort(key=lambda item: (item.path.name.startswith("test_pipeline"), item.path.name), reverse=True)
 
 
 @pytest.fixture(autouse=True)

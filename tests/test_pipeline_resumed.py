@@ -35,8 +35,8 @@ def test_an_ended_and_a_killed_training_go_on_to_the_same_weights_in_the_same_ru
     # Anew, as a whole, without a store that can be written: neither the kill nor MLflow shapes the weights.
     others = [str(tmp_path / "other-model"), str(tmp_path / "other-metrics")]
     nowhere = "sqlite:////nowhere/mlflow.db"
-    settings = {"MLFLOW_TRACKING_URI": nowhere, "REPROLAB_FRESH": "1", "REPROLAB_VIEW": "on"}
-    whole = pipeline.run(*command, *others, PYTHONPATH="src", **settings)
+    anew = {"REPROLAB_FRESH": "1", "REPROLAB_VIEW": "on"}
+    whole = pipeline.run(*command, *others, check=True, PYTHONPATH="src", MLFLOW_TRACKING_URI=nowhere, **anew)
     pipeline.set("experiments.digits-lenet5.training.epochs", former)
     assert f"warning: MLflow lacks this run for now: MLflow at {nowhere}: " in whole.stdout
     assert "epoch 1:" in whole.stdout
