@@ -1,5 +1,6 @@
 """A private workspace for every test, and what takes seconds to set up."""
 
+import fcntl
 import os
 import runpy
 import shutil
@@ -21,6 +22,7 @@ import reprolab.training.device
 from reprolab.core.config import SplitConfig
 from reprolab.data.split import make_split, save_split
 from tests.factories import REPOSITORY, make_source, use
+from tests.pipeline import ALL_STAGES, DATA_STAGES, MLP_STAGES, Pipeline
 
 if TYPE_CHECKING:
     from reprolab.tracking.store import Store
@@ -37,9 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far."""
+    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far; from
+    the last file on, so that both do not begin with what waits for the same pipeline."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: not item.path.name.startswith("test_pipeline"))
+        items.sort(key=lambda item: (item.path.name.startswith("test_pipeline"), item.path.name), reverse=True)
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +92,57 @@ def any_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.optim.SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay)
 
     monkeypatch.setattr("reprolab.training.optimizers.sgd.build", build)
+
+
+# Pipelines, which take half a minute to run from the beginning
+
+
+def shared_folder(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one process makes, and all that share the tests copy."""
+    above = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        above = above.parent
+    folder, partial = above / name, above / f"{name}.partial"
+    with (above / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+            make(partial)
+            partial.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """`digits-mlp` trained and evaluated; `digits-lenet5` and MLflow not begun. To be copied."""
+
+    def make(folder: Path) -> None:
+        pipeline = Pipeline(folder)
+        assert pipeline.repro(*MLP_STAGES) == {*DATA_STAGES, *MLP_STAGES}
+        pipeline.commit("digits-mlp")
+
+    return Pipeline(shared_folder(tmp_path_factory, "evaluated", make))
+
+
+@pytest.fixture(scope="session")
+def reproduced(evaluated: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """After `dvc repro compare@digits`, committed, and MLflow with all of it. To be copied."""
+
+    def make(folder: Path) -> None:
+        pipeline = evaluated.copy(folder)
+        assert pipeline.repro("compare@digits") == ALL_STAGES - {*DATA_STAGES, *MLP_STAGES}
+        pipeline.commit("results")
+        assert pipeline.run("reprolab", "sync").stdout.endswith("MLflow has all 3 runs\n")
+
+    return Pipeline(shared_folder(tmp_path_factory, "reproduced", make))
+
+
+@pytest.fixture(scope="module")
+def pipeline(reproduced: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline after `dvc repro compare@digits`; every test leaves it as it was."""
+    pipeline = reproduced.copy(tmp_path_factory.mktemp("repository") / "copy")
+    yield pipeline
+    assert pipeline.repro("compare@digits") == set()
 
 
 # Where data come from

@@ -55,9 +55,9 @@ def test_a_comparison_names_what_has_not_run(pipeline: Pipeline) -> None:
 
 
 def test_costs_of_an_architecture_are_measured_without_training(pipeline: Pipeline) -> None:
-    printed = pipeline.run("reprolab", "measure", "digits100-scratch", "digits100-finetuned").stdout
+    printed = pipeline.reprolab("measure", "digits100-scratch", "digits100-finetuned").stdout
     assert "digits100-finetuned: 44,426 parameters, 0.56 MFLOPs an image" in printed
     layers = (pipeline.root / "metrics/costs/digits100-scratch-layers.csv").read_text()
     assert "0,Conv2d,1×28×28,6×24×24,6,156" in layers
-    found = pipeline.run("reprolab", "measure", "lenet5-relu", check=False)
+    found = pipeline.reprolab("measure", "lenet5-relu", check=False)
     assert found.returncode == 1 and "data/splits/mnist" in found.stdout and "Traceback" not in found.stdout

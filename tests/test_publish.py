@@ -17,6 +17,7 @@ from reprolab.tracking.journals import remove_journals
 from reprolab.tracking.publish import Publisher
 from reprolab.tracking.store import Store, StoreError
 from tests.factories import make_scores, use
+from tests.forked import all_at_once
 from tests.tracked import EPOCHS, Recorded, contents, epoch_of, only_once, steps
 
 PARENT, SEEDS = "digits/small", ("digits/small/seed 0", "digits/small/seed 1")
@@ -102,14 +103,16 @@ def test_doing_it_twice_changes_nothing(store: Store, tmp_path: Path) -> None:
     assert len(store.client.search_logged_models(["1"])) == 2
 
 
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.torture), 2])
 def test_wherever_it_is_cut_off_the_next_time_completes_it(
-    store: Store, initialised: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, store: Store, initialised: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At every call of the store, or at every second one."""
     recorded = Recorded(seeds=(0, 1))
     recorded.train()
     expected = published(store, recorded)
     call = Store.call
-    limits = iter(range(1, 500))
+    limits = iter(range(1, 500, step))
     whole = False
     while not whole:
         left = next(limits)
@@ -217,8 +220,7 @@ for journal in journals():
 def test_several_at_once_make_one_run_of_each(root: Path) -> None:
     for name in ("small", "other"):
         Recorded(name=name).train()
-    processes = [subprocess.Popen([sys.executable, "-c", PUBLISH], cwd=root) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    all_at_once(PUBLISH, 3, root)
     assert set(contents(Store())) == {"digits/small", "digits/other"}
 
 
@@ -271,9 +273,6 @@ def test_a_relative_database_lies_at_the_root(root: Path, monkeypatch: pytest.Mo
     assert list(Path.cwd().iterdir()) == []
 
 
-SET_UP = "from reprolab.tracking.store import Store; print(len(Store().experiments()))"
-
-
 def test_a_set_up_that_was_cut_off_mends_itself(root: Path, initialised: Path) -> None:
     database = root / "mlflow.db"
     with sqlite3.connect(initialised) as whole:
@@ -283,12 +282,13 @@ def test_a_set_up_that_was_cut_off_mends_itself(root: Path, initialised: Path) -
         for (sql,) in tables[:5]:
             part.execute(sql)
     (root / ".mlflow.db.1.partial").touch()
-    output = subprocess.run([sys.executable, "-c", SET_UP], capture_output=True, text=True, check=True).stdout
-    assert output == "0\n"
+    assert Store().experiments() == []
     assert not list(root.glob(".*partial*"))
 
 
+SET_UP = "from reprolab.tracking.store import Store; assert Store().experiments() == []"
+
+
 def test_processes_that_set_up_the_store_together_all_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(tmp_path, monkeypatch)
-    processes = [subprocess.Popen([sys.executable, "-c", SET_UP], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [process.communicate()[0] for process in processes] == ["0\n"] * 3
+    root = use(tmp_path, monkeypatch)
+    all_at_once(SET_UP, 3, root)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,27 +10,28 @@ from pathlib import Path
 import pytest
 
 from reprolab.tracking.store import Store
+from tests.forked import all_at_once
 from tests.servers import running, unused_port
 from tests.tracked import contents
 
-ROOT = Path(__file__).parent.parent
-WRITERS, EPOCHS = 8, 4
-WRITER = f"""
-import sys, time
+WRITERS, EPOCHS = 8, 3
+WRITE = f"""
+import os
 from dataclasses import asdict
-from reprolab.tracking.journals import run_of
 from reprolab.tracking.publish import Publisher
 from reprolab.tracking.store import Store
 from tests.tracked import Recorded, epoch_of
-name = sys.argv[1]
-recorded = Recorded(seeds=(0, 1), name=name)
+
+os.mkdir(f"checkout-{{number}}")
+os.chdir(f"checkout-{{number}}")
+recorded = Recorded(seeds=(0, 1), name=f"w{{number}}")
 publisher = Publisher(Store())
 with recorded.stage.running():
     for seed in (0, 1):
         journal = recorded.of_seed(seed)
         with journal.running(**recorded.stage.seed_facts(seed)):
-            for number in range(1, {EPOCHS} + 1):
-                journal.add("epoch", **asdict(epoch_of(seed, number)))
+            for epoch in range(1, {EPOCHS} + 1):
+                journal.add("epoch", **asdict(epoch_of(seed, epoch)))
                 publisher.publish(recorded.run())
 publisher.publish(recorded.run())
 """
@@ -39,13 +39,7 @@ publisher.publish(recorded.run())
 
 def write_and_compare(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
-    writers = []
-    for number in range(WRITERS):
-        checkout = folder / f"checkout-{number}"
-        checkout.mkdir()
-        writers.append(subprocess.Popen([sys.executable, "-c", WRITER, f"w{number}"], cwd=checkout))
-    assert [writer.wait() for writer in writers] == [0] * WRITERS
+    all_at_once(WRITE, WRITERS, folder)
     found = contents(Store())
     seeds = ("", "/seed 0", "/seed 1")
     assert set(found) == {f"digits/w{number}{seed}" for number in range(WRITERS) for seed in seeds}

@@ -1,11 +1,13 @@
 """Runs to be tracked, as their journals, and what MLflow has of them."""
 
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -29,6 +31,9 @@ from tests.factories import (
     make_split_info,
 )
 from tests.result_factories import make_train_record
+
+if TYPE_CHECKING:
+    from tests.pipeline import Pipeline
 
 EPOCHS = 3
 
@@ -107,6 +112,18 @@ class Recorded:
         return run
 
 
+def work(epochs: int, wait: Callable[[], object]) -> None:
+    """As a stage that trains one seed: wait before each epoch, and print its number after it."""
+    recorded = Recorded()
+    with recorded.stage.running():
+        with recorded.of_seed(0).running(**recorded.stage.seed_facts(0)):
+            for number in range(1, epochs + 1):
+                wait()
+                recorded.of_seed(0).add("epoch", **asdict(epoch_of(0, number)))
+                print(number, flush=True)
+        recorded.stage.add_record(make_train_record(best_epochs=[epochs], identities=["a"]))
+
+
 def only_once(history: Sequence[int]) -> bool:
     return max(Counter(history).values(), default=1) == 1
 
@@ -120,6 +137,8 @@ def contents(store: Store) -> dict[str, Any]:
         parent = names.get(run.data.tags.get("mlflow.parentRunId", ""), "")
         experiment = store.client.get_experiment(run.info.experiment_id).name
         name = f"{parent or experiment}/{run.info.run_name}"
+        if experiment == "comparison":  # each time that its experiments have changed
+            name += f"/{run.data.tags['reprolab.identity']}"
         names[run.info.run_id] = name
         assert name not in found, f"{name} is twice in MLflow"
         found[name] = _content(store, run)
@@ -145,6 +164,12 @@ def _content(store: Store, run: Any) -> dict[str, Any]:
         "files": sorted(file.path for file in client.list_artifacts(number)),
         "models": sorted((model.name, str(model.status), model.source_run_id == number) for model in models),
     }
+
+
+def in_mlflow(pipeline: "Pipeline") -> dict[str, Any]:
+    """The contents of a pipeline's own store."""
+    with chdir(pipeline.root), patch.dict(os.environ):  # where MLflow leaves the address
+        return contents(Store())
 
 
 def steps(store: Store, run: str, metric: str) -> list[int]:

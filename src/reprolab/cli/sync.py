@@ -165,13 +165,13 @@ def _install() -> None:
         raise InputError("there are no hooks to install: this is no git repository, or git is not installed")
     for name in HOOKS:
         hook = Path(folder) / name
-        text = hook.read_text() if hook.exists() else "#!/bin/sh\n"
+        text = hook.read_text(encoding="utf-8") if hook.exists() else "#!/bin/sh\n"
         if HOOK_LINE in text:
             print(f"{hook}: was there")
             continue
         # DVC's hook ends with an `exec`, after which nothing would run.
         text = text.replace("exec dvc", "dvc")
         hook.parent.mkdir(parents=True, exist_ok=True)
-        hook.write_text(f"{text.rstrip()}\n{HOOK_LINE}\n")
+        hook.write_text(f"{text.rstrip()}\n{HOOK_LINE}\n", encoding="utf-8")
         hook.chmod(0o755)
         print(f"{hook}: syncs from now on")
