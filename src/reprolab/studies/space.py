@@ -99,7 +99,7 @@ def changed(base: Experiment, settings: Settings, where: str) -> Experiment:
     try:
         return Experiment.model_validate(content)
     except ValidationError as error:
-        raise InputError("\n  ".join(f"{where}.{line}" for line in explain(error, content))) from None
+        raise InputError("\n  ".join(explain(error, content, where))) from None
 
 
 def _size(study: Study) -> int:
