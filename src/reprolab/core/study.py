@@ -102,7 +102,9 @@ def _walk(space: Any, path: tuple[str, ...]) -> Iterator[Dimension]:
             if not isinstance(key, str):
                 raise complete_error(f"{where}: unknown key {shown(key)}")
             if "." in key:
-                raise complete_error(f"{key_path([*path, key])}: found a key with a dot; write each part on its own line")
+                raise complete_error(
+                    f"{key_path([*path, key])}: found a key with a dot; write each part on its own line"
+                )
             yield from _walk(inside, (*path, key))
     else:
         raise complete_error(f"{where}: found {shown(space)}; it should be a list of values, or {{low: …, high: …}}")

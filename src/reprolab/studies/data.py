@@ -46,7 +46,9 @@ def _fold(data: TrainingData, plan: Plan, fold: int) -> TrainingData:
 def _contaminated(data: TrainingData, share: float, seed: int) -> StudyData:
     """Of one seed the same half is scored whatever the share, and a larger share lends more of the same examples."""
     assert data.validation
-    refusal = "search.shares: a class has {rarest} different example(s) in the validation part, which is halved; take more"
+    refusal = (
+        "search.shares: a class has {rarest} different example(s) in the validation part, which is halved; take more"
+    )
     scored = _folds(data.validation, 2, seed, refusal)[0]
     clean, half = data.validation[~scored], data.validation[scored]
     lent = np.zeros(len(half), bool)

@@ -85,7 +85,10 @@ def beginning(fit: Fit, experiment: Experiment) -> Fit:
 
 
 def _is_known(trial: "Trial", data: TrainingData) -> bool:
-    return not os.environ.get(FRESH_VARIABLE) and folder_of(origins_of(trial.experiment, data, None)[trial.seed].identity).is_done
+    return (
+        not os.environ.get(FRESH_VARIABLE)
+        and folder_of(origins_of(trial.experiment, data, None)[trial.seed].identity).is_done
+    )
 
 
 def _looks_ahead(short: Experiment, long: Experiment, info: SplitInfo) -> bool:
