@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from reprolab.core.config import Experiment
-from reprolab.core.layout import TRAININGS
+from reprolab.core.layout import TRAININGS, training_folder
 from reprolab.core.study import Study
 from reprolab.data.parts import TrainingData
 from reprolab.studies import prefixes, trials
 from reprolab.studies.record import TrialRow, save_rows
 from reprolab.studies.run import Result, rows_of, run_study
 from reprolab.studies.space import plan_of
+from reprolab.training.run import train
 from tests.factories import make_experiment
 
 NAME = "tried"
@@ -57,7 +58,6 @@ def counted(stop_at: int = 0) -> Iterator[list[Experiment]]:
     """The experiments that are trained in the meantime, each once for each call of the one way to train; the one with
     the number `stop_at` is broken off before it begins."""
     found: list[Experiment] = []
-    train = trials.train
 
     def counting(experiment: Experiment, *arguments: Any, **options: Any) -> Any:
         if len(found) + 1 == stop_at:
@@ -73,3 +73,7 @@ def counted(stop_at: int = 0) -> Iterator[list[Experiment]]:
 
 def epochs_of(experiments: list[Experiment]) -> list[int]:
     return [experiment.training.epochs for experiment in experiments]
+
+
+def weights(identity: str) -> bytes:
+    return (training_folder(identity) / "weights.safetensors").read_bytes()

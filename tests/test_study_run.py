@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from reprolab.core.errors import InputError
-from reprolab.core.layout import training_folder
 from reprolab.data.parts import TrainingData, load_training_data
 from reprolab.models.build import resolve_experiment
 from reprolab.studies.run import jobs, seeds_of
 from reprolab.studies.space import changed, plan_of
-from reprolab.training.archive import folder_of, train_once
+from reprolab.training.archive import train_once
 from reprolab.training.identity import origins_of
 from tests.factories import make_experiment
-from tests.studied import BASE, EPOCHS, GRID, LR, counted, epochs_of, known, make_study, results_of, run, table
+from tests.studied import BASE, EPOCHS, GRID, LR, counted, known, make_study, run, table, weights
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +59,6 @@ def test_how_many_are_trained_at_once_changes_no_byte(
         archives.append({identity: weights(identity) for identity in known()})
     assert tables[0] == tables[1]
     assert archives[0] == archives[1] and len(archives[0]) == 12
-
-
-def weights(identity: str) -> bytes:
-    return (training_folder(identity) / "weights.safetensors").read_bytes()
 
 
 def test_a_trial_is_the_training_of_the_experiment_with_its_settings(
@@ -208,38 +202,3 @@ def test_seeds_are_those_given_or_the_experiment_s_own_and_then_new_ones() -> No
     experiment = make_experiment({"seeds": [4, 1]})
     assert seeds_of(experiment, [7, 3]) == [7, 3]
     assert [seeds_of(experiment, count) for count in (1, 2, 4)] == [[4], [4, 1], [4, 1, 5, 6]]
-
-
-def test_trials_that_differ_in_epochs_alone_are_trained_once(data: TrainingData) -> None:
-    with counted() as trained:
-        rows = run(make_study(space=EPOCHS, seeds=2), data)
-    assert epochs_of(trained) == [4, 4]
-    assert [row.settings["epochs"] for row in rows] == ["1", "1", "2", "2", "4", "4"]
-    assert len({row.identity for row in rows}) == 6
-
-
-@pytest.mark.parametrize("keep", [None, "last"])
-@pytest.mark.parametrize("model", [{"name": "mlp", "hidden": [4]}, {"name": "cnn", "dropout": 0.5, "batch_norm": True}])
-def test_a_beginning_is_bit_for_bit_the_shorter_training(
-    model: dict[str, Any], keep: str | None, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    schedule = {"name": "step", "every": 2, "factor": 0.1}
-    training = {"keep": keep, "schedule": schedule, "optimizer": {"name": "adam", "lr": 0.1}, "snapshots": True}
-    base = make_experiment({key: value for key, value in training.items() if value}, model=model)
-    results = results_of(make_study(space=EPOCHS), data, base)
-    together = {
-        trial.experiment.training.epochs: folder_of(outcome.identity).load(trial.experiment, data)[0]
-        for trial, outcome in results
-    }
-    monkeypatch.chdir(tmp_path / "data")
-    for epochs in (1, 2, 4):
-        alone = results_of(make_study(space={"training": {"epochs": [epochs]}}), data, base)
-        (trial, outcome), fit = alone[0], together[epochs]
-        by_itself = folder_of(outcome.identity).load(trial.experiment, data)[0]
-        assert [(e.number, e.train, e.validation) for e in fit.epochs] == [
-            (e.number, e.train, e.validation) for e in by_itself.epochs
-        ]
-        assert (fit.best.number, fit.losses) == (by_itself.best.number, by_itself.losses)
-        assert list(fit.snapshots) == list(by_itself.snapshots) == [*range(epochs + 1)]
-        for name, value in by_itself.classifier.state_dict().items():
-            assert torch.equal(fit.classifier.state_dict()[name], value), name

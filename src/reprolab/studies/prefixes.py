@@ -56,7 +56,7 @@ def trained_with_prefixes(trials: Sequence["Trial"], data: TrainingData) -> Call
     ) -> Fit:
         # One that was known may turn out to be damaged, and longer than what was found.
         if not (found and len(found[0].epochs) >= experiment.training.epochs) and not diverged:
-            longest = max(experiment, *(trial.experiment for trial in missing), key=lambda it: it.training.epochs)
+            longest = max([experiment, *(trial.experiment for trial in missing)], key=lambda it: it.training.epochs)
             settings = longest.training.model_copy(update={"snapshots": True})
             try:
                 # It writes no checkpoint: that would be one of another training.
