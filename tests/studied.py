@@ -53,6 +53,34 @@ def known() -> set[str]:
     return {path.parent.name for path in TRAININGS.glob("*/done.json")}
 
 
+def make_trial(point: int = 0, seed: int = 0, score: float = 0.5, **changes: Any) -> TrialRow:
+    """A row of a training that finished, whose accuracy is the score and whose loss is what it lacks."""
+    values: dict[str, Any] = {
+        "point": point,
+        "settings": {},
+        "seed": seed,
+        "fold": None,
+        "share": None,
+        "state": "finished",
+        "best_epoch": 2,
+        "train_loss": 0.25,
+        "train_accuracy": 0.875,
+        "validation_loss": 1 - score,
+        "validation_accuracy": score,
+        "validation_macro_f1": score / 2,
+        "clean_accuracy": None,
+        "identity": f"{point:032x}{seed:032x}",
+        "reason": "",
+    }
+    return TrialRow(**{**values, **changes})
+
+
+def make_failed(point: int = 0, seed: int = 0, **changes: Any) -> TrialRow:
+    scores = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_macro_f1")
+    none = dict.fromkeys(("best_epoch", *scores))
+    return make_trial(point, seed, **{**none, "state": "failed", "reason": "it diverged", **changes})
+
+
 @contextmanager
 def counted(stop_at: int = 0) -> Iterator[list[Experiment]]:
     """The experiments that are trained in the meantime, each once for each call of the one way to train; the one with
