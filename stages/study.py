@@ -27,7 +27,7 @@ def main() -> None:
     base = params.experiment(study.of)
     plan = checked_plan(params, name)
     data = load_training_data(arguments.split, "train")
-    for part in ("train", "validation"):
+    for part in data.info.sizes.keys() - {"test"}:
         verify_part(arguments.split, part, load_part(arguments.split, part), data.info.sha256[part])
 
     results = run_study(name, study, base, data, plan)

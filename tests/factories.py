@@ -58,7 +58,8 @@ def params_settings(
     """The document with these experiments, given by what is particular of each, and a data set for each they name."""
     entries = {name: experiment_settings(**changes) for name, changes in experiments.items()}
     datasets = {entry["dataset"]: {"source": {"name": "digits"}, "split": dict(SPLIT)} for entry in entries.values()}
-    return {"datasets": datasets, "experiments": entries, "comparisons": dict(comparisons or {})}
+    sections = {"datasets": datasets, "experiments": entries, "comparisons": dict(comparisons or {})}
+    return {**sections, "studies": {}, "contrasts": {}}
 
 
 def make_params(

@@ -28,6 +28,8 @@ KEPT = {
         *("digits-mlp", "digits-lenet5", "digits100-scratch", "digits100-finetuned", "digits100-frozen"),
         *("lenet5-relu", "vgg16", "alexnet-pretrained"),
     ],
+    "studies": [],
+    "contrasts": [],
 }
 DATA_STAGES = {"download@digits", "split@digits"}
 TRAININGS = {"train@digits-mlp", "train@digits-lenet5"}

@@ -6,7 +6,7 @@ import re
 from pydantic import TypeAdapter, ValidationError
 
 from reprolab.cli.format import formatted
-from reprolab.core.config import Params
+from reprolab.core.config import RESERVED, Params
 from reprolab.core.entry import experiment_yaml
 from reprolab.core.errors import InputError, shown
 from reprolab.core.files import write_text
@@ -32,6 +32,8 @@ def run(params: Params, study: str, name: str) -> None:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
         raise InputError(f"the name {shown(name)}: {error.errors()[0]['msg']}") from None
+    if name in RESERVED:
+        raise InputError(f"the name '{name}' has a meaning of its own; choose another")
     if name in params.experiments:
         raise InputError(f"{PARAMS} has an experiment '{name}' already; choose another name")
     winner = winner_of(entry, base, load_rows(study_file(study)))

@@ -41,6 +41,7 @@ from reprolab.core.study import Study
 from reprolab.core.validation import Section, choice_error, complete_error, explain
 
 RANDOM, IMAGENET = "random", "imagenet"  # starting points of a network besides another experiment
+RESERVED = (RANDOM, IMAGENET, DATA_FIGURES.name)  # so no experiment may bear these names
 
 # strict=False lets a list of YAML become a tuple; what is inside stays strict.
 Means = Annotated[tuple[Mean, ...], Field(min_length=1, strict=False)]
@@ -192,14 +193,14 @@ class Params(Section):
     datasets: dict[Name, Dataset]
     experiments: dict[Name, Experiment]
     comparisons: dict[Name, Comparison]
-    studies: dict[Name, Study] = Field(default_factory=dict)
-    contrasts: dict[Name, Contrast] = Field(default_factory=dict)
+    studies: dict[Name, Study]
+    contrasts: dict[Name, Contrast]
 
     @model_validator(mode="after")
     def _known_names(self) -> Self:
         for kind, names, reserved in (
             ("datasets", self.datasets, tuple(folder.name for folder in (COMPARISONS, COSTS, STUDIES, CONTRASTS))),
-            ("experiments", self.experiments, (RANDOM, IMAGENET, DATA_FIGURES.name)),
+            ("experiments", self.experiments, RESERVED),
         ):
             if taken := set(names) & set(reserved):
                 raise complete_error(f"{kind}.{taken.pop()}: this name has a meaning of its own; choose another")

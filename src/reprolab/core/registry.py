@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import ConfigDict, ValidationError, create_model, field_validator
 
 from reprolab.core.errors import InputError, did_you_mean
-from reprolab.core.validation import Section, choice_error, found_and_required, key_path
+from reprolab.core.validation import Section, choice_error, found_and_required, key_path, path_to
 
 LIBRARY = Path(__file__).parents[1]
 
@@ -92,7 +92,7 @@ class Component(Section):
             found = schema.model_validate({name: value for name, value in self.options.items() if name in parameters})
         except ValidationError as error:
             for detail in error.errors():
-                key = f"{where}.{key_path(detail['loc'])}"
+                key = f"{where}.{key_path(path_to(detail, self.options))}"
                 if detail["type"] == "missing":
                     errors.append(f"{key}: this option of '{self.name}' is missing")
                 else:

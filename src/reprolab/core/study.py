@@ -92,15 +92,19 @@ def _walk(space: Any, path: tuple[str, ...]) -> Iterator[Dimension]:
         if any(value == other for place, value in enumerate(space) for other in space[:place]):
             raise complete_error(f"{where}: found a value twice; each should stand once")
         yield Dimension(where, space)
-    elif isinstance(space, dict) and {"low", "high"} & space.keys():
+    elif path and isinstance(space, dict) and {"low", "high"} & space.keys():
         try:
             yield Dimension(where, Range.model_validate(space))
         except ValidationError as error:
-            raise complete_error(f"{where}: {explain(error, space)[0]}") from None
+            raise complete_error(explain(error, space, where)[0]) from None
     elif isinstance(space, dict) and (space or not path):
         for key, inside in space.items():
             if not isinstance(key, str):
                 raise complete_error(f"{where}: unknown key {shown(key)}")
+            if "." in key:
+                raise complete_error(
+                    f"{key_path([*path, key])}: found a key with a dot; write each part on its own line"
+                )
             yield from _walk(inside, (*path, key))
     else:
         raise complete_error(f"{where}: found {shown(space)}; it should be a list of values, or {{low: …, high: …}}")

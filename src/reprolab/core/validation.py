@@ -39,9 +39,9 @@ def choice_error(what: str, found: object, allowed: Iterable[str]) -> PydanticCu
     return complete_error(choice(what, found, allowed))
 
 
-def explain(error: ValidationError, data: Any) -> list[str]:
-    """A line for each thing that is wrong with `data`: `key.path: what is wrong`."""
-    return [_explain(detail, data) for detail in error.errors()]
+def explain(error: ValidationError, data: Any, within: str = "") -> list[str]:
+    """A line for each thing that is wrong with `data`, which lies `within` a key: `key.path: what is wrong`."""
+    return [_explain(detail, data, within) for detail in error.errors()]
 
 
 def found_and_required(detail: ErrorDetails) -> str:
@@ -55,8 +55,8 @@ def key_path(parts: Iterable[object]) -> str:
     return ".".join(part if isinstance(part, str) and len(part) <= LONGEST_KEY else shown(part) for part in parts)
 
 
-def _explain(detail: ErrorDetails, data: Any) -> str:
-    # Without the names that pydantic gives to the members of a union.
+def path_to(detail: ErrorDetails, data: Any) -> list[object]:
+    """The keys that lead to what is wrong, without the names that pydantic gives to the members of a union."""
     path: list[object] = []
     value = data
     for part in detail["loc"]:
@@ -65,7 +65,11 @@ def _explain(detail: ErrorDetails, data: Any) -> str:
         elif detail["type"] != "missing":
             continue
         path.append(part)
-    where = key_path(path)
+    return path
+
+
+def _explain(detail: ErrorDetails, data: Any, within: str) -> str:
+    where = ".".join(filter(None, [within, key_path(path_to(detail, data))]))
     match detail["type"]:
         case "complete":
             text = detail["ctx"]["text"]

@@ -43,6 +43,7 @@ from reprolab.reports.tables import (
     published_table,
 )
 from reprolab.studies.record import load_rows as load_trials
+from reprolab.studies.record import short_keys
 from reprolab.training.record import CurvePoint
 
 README, DOCS = Path("README.md"), Path("docs")
@@ -203,8 +204,12 @@ def _study(params: Params, name: str) -> str:
     table = study_file(name)
     if not table.exists():
         return f"Not run yet: `dvc repro study@{name}`.\n"
+    study, rows = params.study(name), load_trials(table)
+    # A table from before the space got another key has no column for it.
+    if not set(short_keys([dimension.key for dimension in study.dimensions()])) <= rows[0].settings.keys():
+        return f"Not run yet: `dvc repro study@{name}`.\n"
     figures = [str(path) for path in sorted(table.with_suffix("").glob("*.png"))]
-    return study_text(name, params.study(name), load_trials(table), figures)
+    return study_text(name, study, rows, figures)
 
 
 def _contrast(params: Params, name: str) -> str:

@@ -102,7 +102,7 @@ def _points_table(study: Study, points: Sequence[Point]) -> str:
 def _contamination_table(points: Sequence[Point]) -> str:
     header = ("share trained on", "trainings", "scored accuracy", "clean accuracy", "faked")
     lines = []
-    for point in points:
+    for point in filter(lambda point: point.scores, points):
         found = Point(point.number, point.rows, point.clean)
         faked = [scored - clean for scored, clean in zip(point.scores, point.clean, strict=True)]
         lines.append(
@@ -128,6 +128,8 @@ def _paired(study: Study, points: Sequence[Point]) -> str:
             found = paired_difference(*pair, held_out=held_out(first), tests=len(others))
             names = f"`{point_name(study, first)}`", f"`{point_name(study, other)}`"
             lines.append(f"- {difference_sentence(*names, found, study.objective)}\n")
+    if not lines:
+        return ""
     several = f", the probabilities times {len(others)} for as many tests" if len(others) > 1 else ""
     return f"Paired t-tests over the same {'folds' if held_out(first) else 'seeds'}{several}:\n\n{''.join(lines)}"
 

@@ -29,7 +29,6 @@ class StudyData:
 
 def cut_data(data: TrainingData, plan: Plan, cut: Cut, seed: int) -> StudyData:
     """Raises `InputError` where there are fewer examples of a class than folds."""
-    assert data.validation
     if cut.fold is not None:
         return StudyData(_fold(data, plan, cut.fold))
     if cut.share is not None:
@@ -38,31 +37,37 @@ def cut_data(data: TrainingData, plan: Plan, cut: Cut, seed: int) -> StudyData:
 
 
 def _fold(data: TrainingData, plan: Plan, fold: int) -> TrainingData:
-    assert data.validation
-    examples = data.train + data.validation
-    held_out = _folds(examples, plan.folds, plan.fold_seed)[fold - 1]
+    examples = data.train + data.validation if data.validation else data.train
+    refusal = "search.folds: found {count}, but a class has {rarest} different example(s); give at most that many"
+    held_out = _folds(examples, plan.folds, plan.fold_seed, refusal)[fold - 1]
     return _parts(data, examples[~held_out], examples[held_out])
 
 
 def _contaminated(data: TrainingData, share: float, seed: int) -> StudyData:
     """Of one seed the same half is scored whatever the share, and a larger share lends more of the same examples."""
     assert data.validation
-    scored = _folds(data.validation, 2, seed)[0]
+    refusal = (
+        "search.shares: a class has {rarest} different example(s) in the validation part, which is halved; take more"
+    )
+    scored = _folds(data.validation, 2, seed, refusal)[0]
     clean, half = data.validation[~scored], data.validation[scored]
     lent = np.zeros(len(half), bool)
     lent[np.random.default_rng(seed).permutation(len(half))[: round(share * len(half))]] = True
     return StudyData(_parts(data, data.train + half[lent], half), clean)
 
 
-def _folds(part: Part, count: int, seed: int) -> list[np.ndarray]:
-    """Masks (n,), one a fold. The different examples are stratified, and their copies go with them."""
+def _folds(part: Part, count: int, seed: int, refusal: str) -> list[np.ndarray]:
+    """Masks (n,), one a fold. The different examples are stratified, and their copies go with them.
+
+    Raises `InputError` with the `refusal` where a class has fewer of them than folds.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     group = groups_of_equals(part.inputs)
     labels = part.labels[np.unique(group, return_index=True)[1]]
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if rarest < count:
-        raise InputError(f"search.folds: found {count}, but a class has {rarest} example(s); give at most that many")
+        raise InputError(refusal.format(count=count, rarest=rarest))
     folds = StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels)
     return [np.isin(group, chosen) for _, chosen in folds]
 

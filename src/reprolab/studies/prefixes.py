@@ -1,5 +1,6 @@
 """Trainings that differ in the number of epochs alone are the beginnings of one, where nothing looks ahead."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from reprolab.core.config import Experiment
+from reprolab.core.errors import InputError
 from reprolab.data.parts import SplitInfo, TrainingData
 from reprolab.models.build import FitsItself
 from reprolab.models.classifier import build_classifier
-from reprolab.training.archive import folder_of
+from reprolab.training.archive import FRESH_VARIABLE, folder_of
 from reprolab.training.identity import hash_of, origins_of
 from reprolab.training.meter import DivergenceError
 from reprolab.training.record import Epoch, Fit
@@ -52,12 +54,13 @@ def trained_with_prefixes(trials: Sequence["Trial"], data: TrainingData) -> Call
         checkpoint: Path | None,
         on_epoch: Callable[[Epoch], None],
     ) -> Fit:
-        if not found and not diverged:
-            longest = missing[-1].experiment.training if missing else experiment.training
-            settings = longest.model_copy(update={"snapshots": True})
+        # One that was known may turn out to be damaged, and longer than what was found.
+        if not (found and len(found[0].epochs) >= experiment.training.epochs) and not diverged:
+            longest = max([experiment, *(trial.experiment for trial in missing)], key=lambda it: it.training.epochs)
+            settings = longest.training.model_copy(update={"snapshots": True})
             try:
                 # It writes no checkpoint: that would be one of another training.
-                found.append(train(experiment.model_copy(update={"training": settings}), data, pretrained, seed))
+                found[:] = [train(experiment.model_copy(update={"training": settings}), data, pretrained, seed)]
             except DivergenceError:
                 diverged.append(seed)
         if diverged:  # maybe late, when a shorter one has ended
@@ -82,14 +85,20 @@ def beginning(fit: Fit, experiment: Experiment) -> Fit:
 
 
 def _is_known(trial: "Trial", data: TrainingData) -> bool:
-    return folder_of(origins_of(trial.experiment, data, None)[trial.seed].identity).is_done
+    return (
+        not os.environ.get(FRESH_VARIABLE)
+        and folder_of(origins_of(trial.experiment, data, None)[trial.seed].identity).is_done
+    )
 
 
 def _looks_ahead(short: Experiment, long: Experiment, info: SplitInfo) -> bool:
     """Whether the training depends on its number of epochs before its end: by its schedule, or by an end of its own."""
-    if isinstance(build_classifier(short, info).network, FitsItself):
+    try:
+        if isinstance(build_classifier(short, info).network, FitsItself):
+            return True
+        return _rates(short, short) != _rates(long, short)
+    except InputError:  # each says so by itself, or its schedule takes more steps than there are here
         return True
-    return _rates(short, short) != _rates(long, short)
 
 
 def _rates(experiment: Experiment, until: Experiment) -> list[float]:

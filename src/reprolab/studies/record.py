@@ -192,5 +192,10 @@ def _row(cells: dict[str, str]) -> TrialRow:
             return text
         return None if text == "" else int(text) if name in WHOLE else float(text)
 
+    if None in cells or None in cells.values():
+        raise ValueError("a row has not one cell for each column")
     settings = {name: text for name, text in cells.items() if name not in COLUMNS}
-    return TrialRow(settings=settings, **{name: typed(name) for name in COLUMNS})
+    row = TrialRow(settings=settings, **{name: typed(name) for name in COLUMNS})
+    if row.state == "finished" and None in (row.validation_loss, row.validation_accuracy, row.validation_macro_f1):
+        raise ValueError("a training that finished lacks a score")
+    return row

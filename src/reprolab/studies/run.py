@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reprolab.core.config import Experiment
 from reprolab.core.errors import InputError
@@ -22,9 +22,6 @@ from reprolab.studies.record import TrialRow, shown_settings
 from reprolab.studies.space import all_points, experiment_at, suggested
 from reprolab.studies.trials import Outcome, Pruning, Trial, open_storage, run_trials
 from reprolab.training.device import ALL_THREADS, choose_device
-
-if TYPE_CHECKING:
-    pass
 
 JOBS_VARIABLE = "REPROLAB_JOBS"
 
@@ -94,14 +91,16 @@ def jobs(study: Study, base: Experiment, data: TrainingData, plan: Plan) -> int:
             raise InputError(f"{JOBS_VARIABLE}: found '{found}'; it should be a whole number from 1 to 1024")
         return int(found)
     experiments = [base] if plan.sampler else [experiment_at(base, point, "space") for point in all_points(study)]
-    devices = {
-        model: choose_device(build_classifier(experiment, data.info), data.info)
-        for experiment in experiments
-        if (model := experiment.model.model_dump_json()) is not None
-    }
-    if any(device.name != "cpu" for device in devices.values()):
+    devices = []
+    for experiment in {(found.model, found.input): found for found in experiments}.values():
+        try:
+            classifier = build_classifier(experiment, data.info)
+        except InputError:  # its trainings fail by themselves
+            continue
+        devices.append(choose_device(classifier, data.info))
+    if any(device.name != "cpu" for device in devices):
         return 1  # they would share one device
-    return max(1, ALL_THREADS // max(device.threads for device in devices.values()))
+    return max(1, ALL_THREADS // max((device.threads for device in devices), default=1))
 
 
 def _side_by_side(

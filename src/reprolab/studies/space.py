@@ -99,7 +99,7 @@ def changed(base: Experiment, settings: Settings, where: str) -> Experiment:
     try:
         return Experiment.model_validate(content)
     except ValidationError as error:
-        raise InputError("\n  ".join(f"{where}.{line}" for line in explain(error, content))) from None
+        raise InputError("\n  ".join(explain(error, content, where))) from None
 
 
 def _size(study: Study) -> int:
@@ -115,11 +115,14 @@ def _listed(dimension: Dimension) -> list[Any]:
 
 
 def _single_values(study: Study) -> Iterator[Settings]:
-    """Each value by itself; of a range its ends."""
-    for dimension in study.dimensions():
-        values = dimension.values
-        for value in [values.low, values.high] if isinstance(values, Range) else values:
-            yield {dimension.key: value}
+    """Each value by itself, beside those of the keys that have one alone; of a range its ends."""
+    found = {
+        dimension.key: [values.low, values.high] if isinstance(values := dimension.values, Range) else values
+        for dimension in study.dimensions()
+    }
+    fixed = {key: values[0] for key, values in found.items() if len(values) == 1}
+    for key, values in found.items():
+        yield from ({**fixed, key: value} for value in values)
 
 
 def _suggested(trial: "Trial", dimension: Dimension) -> Any:

@@ -10,6 +10,7 @@ from reprolab.core.files import file_hash
 from reprolab.core.journal import Status
 
 IDENTITY, STAGE, EXPERIMENT, SEED = "reprolab.identity", "reprolab.stage", "reprolab.experiment", "reprolab.seed"
+POINT = "reprolab.point"  # of a study
 MACHINE, PROCESS, BORN, ERROR = "reprolab.machine", "reprolab.process", "reprolab.process_born", "reprolab.error"
 COMPARISON, STUDY = "comparison", "study"  # names that no data set may have; each study has an experiment of its own
 

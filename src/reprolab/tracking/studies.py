@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from reprolab.core.errors import InputError
 from reprolab.core.journal import Status
 from reprolab.studies.record import Summary, TrialRow, load_rows
-from reprolab.tracking.content import EXPERIMENT, IDENTITY, SEED, STAGE, STUDY, Curves, Run
+from reprolab.tracking.content import EXPERIMENT, IDENTITY, POINT, SEED, STAGE, STUDY, Curves, Run
 
 STATUS: dict[str, Status] = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 OBJECTIVE = "validation/accuracy"
@@ -19,7 +19,9 @@ def study(name: str, dataset: str, identity: str, files: Sequence[Path]) -> Run:
     if not {f"{name}.csv", f"{name}.json"} <= by_name.keys():
         raise InputError(f"the table or the summary of the study {name} is missing: run `dvc repro -f study@{name}`")
     rows, found = load_rows(by_name[f"{name}.csv"]), Summary.load(by_name[f"{name}.json"])
-    accuracies = [row.validation_accuracy for row in rows if row.state == "finished" and row.validation_accuracy]
+    accuracies = [
+        row.validation_accuracy for row in rows if row.state == "finished" and row.validation_accuracy is not None
+    ]
     scores = {
         "best/objective": found.best,
         "best/objective_std": found.best_std,
@@ -64,12 +66,13 @@ def _child(parent: Run, row: TrialRow, rows: Sequence[TrialRow]) -> Run:
     return Run(
         experiment=parent.experiment,
         about=parent.about,
-        # A point may be refused before it has an identity.
+        # A point may be refused before it has an identity, and two points may come to one training.
         key={
             IDENTITY: row.identity or f"{row.point}",
             STAGE: "study",
             EXPERIMENT: parent.key[EXPERIMENT],
             SEED: f"{row.seed}",
+            POINT: f"{row.point}",
         },
         name=", ".join(f"{name} {value}" for name, value in varied.items())[:250] or f"seed {row.seed}",
         status=STATUS[row.state],

@@ -11,4 +11,7 @@ Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1
 
 
 def build(*, shares: Shares, seeds: Repeats = 1) -> Plan:
+    """Raises `ValueError` for a share that stands twice."""
+    if len(set(shares)) < len(shares):
+        raise ValueError("shares should hold different shares")
     return Plan(shares=tuple(float(share) for share in shares), seeds=seeds)

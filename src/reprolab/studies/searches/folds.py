@@ -1,5 +1,5 @@
-"""k-fold cross-validation over the training and the validation part (Stone 1974): stratified, and no example is in two
-folds. `seed` shuffles the examples."""
+"""k-fold cross-validation over the training part and the validation part, where there is one (Stone 1974): stratified,
+and no example is in two folds. `seed` shuffles the examples."""
 
 from typing import Annotated
 

@@ -8,4 +8,7 @@ from reprolab.studies.plan import Plan, Repeats
 
 
 def build(*, seeds: Repeats | Seeds) -> Plan:
+    """Raises `ValueError` for a seed that stands twice."""
+    if not isinstance(seeds, int) and len(set(seeds)) < len(seeds):
+        raise ValueError("seeds should hold different seeds")
     return Plan(seeds=seeds)
