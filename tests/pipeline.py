@@ -82,7 +82,8 @@ class Pipeline:
     def _keep_few_stages(self) -> None:
         yaml, path = YAML(), self.root / "params.yaml"
         params = yaml.load(path)
-        yaml.dump({section: {name: params[section][name] for name in names} for section, names in KEPT.items()}, path)
+        kept = {section: {name: entries[name] for name in KEPT.get(section, [])} for section, entries in params.items()}
+        yaml.dump(kept, path)
 
     def copy(self, root: Path, view: bool = False) -> "Pipeline":
         """With all that was run in it."""
