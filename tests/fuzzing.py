@@ -16,6 +16,7 @@ from reprolab.core.errors import CHARACTERS, LINES, InputError
 from reprolab.core.files import read_yaml
 from reprolab.models.build import resolve_experiments
 from reprolab.models.classifier import build_classifier
+from reprolab.studies.space import checked_plan
 from tests.factories import REPOSITORY, make_split_info
 
 DOCUMENTS = int(os.environ.get("REPROLAB_FUZZ", "200"))
@@ -39,6 +40,16 @@ VALID = {
     | {name: WHOLE["datasets"][name] for name in SOURCES.values()},
     "experiments": EXPERIMENTS,
     "comparisons": {"one": {"dataset": next(iter(EXPERIMENTS.values()))["dataset"], "title": "One", "curves": True}},
+    "studies": {
+        name: {
+            "dataset": EXPERIMENTS[MODELS["mlp"]]["dataset"],
+            "of": MODELS["mlp"],
+            "space": {"training": {"epochs": [1, 2], "optimizer": {"lr": {"low": 0.1, "high": 1.0, "log": True}}}},
+            "search": {"name": search, "points": 3, "seeds": 2},
+        }
+        for name, search in {"one": "random", "other": "tpe"}.items()
+    },
+    "contrasts": {"one": {"first": "one", "second": "other"}},
 }
 
 
@@ -150,6 +161,8 @@ def check_params(document: Any) -> str:
         resolve_experiments(params)
         for name, dataset in params.datasets.items():
             dataset.source.resolved(f"datasets.{name}.source")
+        for name in params.studies:
+            checked_plan(params, name)
         for experiment in params.experiments.values():
             shape = SHAPES[params.datasets[experiment.dataset].source.name]
             with torch.device("meta"):
@@ -165,6 +178,9 @@ datasets:
     split: {validation: 0.1, seed: 0}
 comparisons:
   digits: {dataset: digits, title: Digits}
+studies:
+  rates: {dataset: digits, of: small, space: {training: {epochs: [1, 2]}}, search: {name: grid}}
+contrasts: {}
 experiments:
   small:
     dataset: digits

@@ -78,7 +78,7 @@ def test_a_wrong_entry_is_named_by_its_key(
         ({"name": "random"}, "points: this option of 'random' is missing"),
         ({"name": "tpe", "points": 0}, "points: found 0; it should be greater than or equal to 1"),
         ({"name": "tpe", "points": 10_001}, "points: found 10001; it should be less than or equal to 10000"),
-        ({"name": "tpe", "points": 3, "pruning": 1}, "pruning: found 1; it should be a valid boolean"),
+        ({"name": "tpe", "points": 3, "pruning": True}, "pruning: found True; it should be a valid integer"),
         ({"name": "folds", "folds": 1}, "folds: found 1; it should be greater than or equal to 2"),
         ({"name": "seeds", "seeds": 0}, "seeds: found 0; it should be greater than or equal to 1"),
         ({"name": "seeds", "seeds": [-1]}, "seeds.0: found -1; it should be greater than or equal to 0"),
@@ -98,7 +98,7 @@ def test_a_wrong_option_of_a_search_is_named_by_its_key(
     [
         ({"name": "seeds", "seeds": [1, 1]}, "seeds should hold different seeds"),
         ({"name": "contamination", "shares": [0.5, 0, 0.5]}, "shares should hold different shares"),
-        ({"name": "tpe", "points": 3, "seeds": 2, "pruning": True}, "pruning looks at a training while it runs"),
+        ({"name": "tpe", "points": 3, "seeds": 2, "pruning": 1}, "pruning looks at a training while it runs"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
