@@ -251,7 +251,7 @@ def test_several_marks_of_a_page_are_all_filled(params: Params) -> None:
         (
             page("tables digits"),
             "<!-- tables digits: begin -->: unknown kind 'tables'; allowed: results, comparison, published, "
-            "learning, curves, progress, pictures, classes, costs, layers",
+            "learning, curves, progress, pictures, classes, costs, study, contrast, layers",
         ),
         (
             page("published digit"),
