@@ -16,6 +16,7 @@ from reprolab.core.errors import CHARACTERS, LINES, InputError
 from reprolab.core.files import read_yaml
 from reprolab.models.build import resolve_experiments
 from reprolab.models.classifier import build_classifier
+from reprolab.studies.space import checked_plan
 from tests.factories import REPOSITORY, make_split_info
 
 DOCUMENTS = int(os.environ.get("REPROLAB_FUZZ", "200"))
@@ -34,11 +35,30 @@ SHAPES = {
     "wine": (11,),
     "iris": (4,),
 }
+STUDIED = {"dataset": EXPERIMENTS[MODELS["cnn"]]["dataset"], "of": MODELS["cnn"]}
 VALID = {
     "datasets": {entry["dataset"]: WHOLE["datasets"][entry["dataset"]] for entry in EXPERIMENTS.values()}
     | {name: WHOLE["datasets"][name] for name in SOURCES.values()},
     "experiments": EXPERIMENTS,
     "comparisons": {"one": {"dataset": next(iter(EXPERIMENTS.values()))["dataset"], "title": "One", "curves": True}},
+    "studies": {
+        "grid": {
+            **STUDIED,
+            "title": "Grid",
+            "space": {"model": {"dropout": [0.0, 0.5]}, "training": {"optimizer": {"lr": [0.1, 0.01]}}},
+            "search": {"name": "grid", "seeds": 2},
+        },
+        "drawn": {
+            **STUDIED,
+            "space": {"training": {"epochs": {"low": 1, "high": 9}, "batch_size": {"low": 1, "high": 64, "log": True}}},
+            "search": {"name": "tpe", "points": 5, "seed": 1, "pruning": True},
+            "objective": "validation_loss",
+        },
+        "seeds": {**STUDIED, "search": {"name": "seeds", "seeds": [0, 1]}},
+        "folds": {**STUDIED, "search": {"name": "folds", "folds": 5}},
+        "lent": {**STUDIED, "search": {"name": "contamination", "shares": [0, 0.5]}},
+    },
+    "contrasts": {"two": {"title": "Two", "first": "seeds", "second": "folds"}},
 }
 
 
@@ -143,13 +163,16 @@ def params_of(document: Any) -> Params:
 
 
 def check_params(document: Any) -> str:
-    """As `reprolab check`, and the networks of all experiments for data of the form that theirs have."""
+    """As `reprolab check`, studies among them, and the networks of all experiments for data of the form that theirs
+    have."""
 
     def check() -> None:
         params = params_of(document)
         resolve_experiments(params)
         for name, dataset in params.datasets.items():
             dataset.source.resolved(f"datasets.{name}.source")
+        for name in params.studies:
+            checked_plan(params, name)
         for experiment in params.experiments.values():
             shape = SHAPES[params.datasets[experiment.dataset].source.name]
             with torch.device("meta"):
@@ -165,6 +188,13 @@ datasets:
     split: {validation: 0.1, seed: 0}
 comparisons:
   digits: {dataset: digits, title: Digits}
+studies:
+  s:
+    dataset: digits
+    of: small
+    space: {training: {epochs: [1, 2], optimizer: {lr: [0.3]}}}
+    search: {name: folds, folds: 5}
+contrasts: {}
 experiments:
   small:
     dataset: digits
