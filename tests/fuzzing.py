@@ -35,21 +35,30 @@ SHAPES = {
     "wine": (11,),
     "iris": (4,),
 }
+STUDIED = {"dataset": EXPERIMENTS[MODELS["cnn"]]["dataset"], "of": MODELS["cnn"]}
 VALID = {
     "datasets": {entry["dataset"]: WHOLE["datasets"][entry["dataset"]] for entry in EXPERIMENTS.values()}
     | {name: WHOLE["datasets"][name] for name in SOURCES.values()},
     "experiments": EXPERIMENTS,
     "comparisons": {"one": {"dataset": next(iter(EXPERIMENTS.values()))["dataset"], "title": "One", "curves": True}},
     "studies": {
-        name: {
-            "dataset": EXPERIMENTS[MODELS["mlp"]]["dataset"],
-            "of": MODELS["mlp"],
-            "space": {"training": {"epochs": [1, 2], "optimizer": {"lr": {"low": 0.1, "high": 1.0, "log": True}}}},
-            "search": {"name": search, "points": 3, "seeds": 2},
-        }
-        for name, search in {"one": "random", "other": "tpe"}.items()
+        "grid": {
+            **STUDIED,
+            "title": "Grid",
+            "space": {"model": {"dropout": [0.0, 0.5]}, "training": {"optimizer": {"lr": [0.1, 0.01]}}},
+            "search": {"name": "grid", "seeds": 2},
+        },
+        "drawn": {
+            **STUDIED,
+            "space": {"training": {"epochs": {"low": 1, "high": 9}, "batch_size": {"low": 1, "high": 64, "log": True}}},
+            "search": {"name": "tpe", "points": 5, "seed": 1, "pruning": 1},
+            "objective": "validation_loss",
+        },
+        "seeds": {**STUDIED, "search": {"name": "seeds", "seeds": [0, 1]}},
+        "folds": {**STUDIED, "search": {"name": "folds", "folds": 5}},
+        "lent": {**STUDIED, "search": {"name": "contamination", "shares": [0, 0.5]}},
     },
-    "contrasts": {"one": {"first": "one", "second": "other"}},
+    "contrasts": {"two": {"title": "Two", "first": "seeds", "second": "folds"}},
 }
 
 
@@ -154,7 +163,8 @@ def params_of(document: Any) -> Params:
 
 
 def check_params(document: Any) -> str:
-    """As `reprolab check`, and the networks of all experiments for data of the form that theirs have."""
+    """As `reprolab check`, studies among them, and the networks of all experiments for data of the form that theirs
+    have."""
 
     def check() -> None:
         params = params_of(document)
@@ -179,7 +189,11 @@ datasets:
 comparisons:
   digits: {dataset: digits, title: Digits}
 studies:
-  rates: {dataset: digits, of: small, space: {training: {epochs: [1, 2]}}, search: {name: grid}}
+  s:
+    dataset: digits
+    of: small
+    space: {training: {epochs: [1, 2], optimizer: {lr: [0.3]}}}
+    search: {name: folds, folds: 5}
 contrasts: {}
 experiments:
   small:

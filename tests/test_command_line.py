@@ -8,9 +8,9 @@ import pytest
 
 from reprolab.cli import prune
 from reprolab.cli.main import main
-from reprolab.core.config import Experiment, load_params
+from reprolab.core.config import Experiment, Params, load_params
 from reprolab.core.files import read_yaml
-from tests.factories import REPOSITORY, make_params
+from tests.factories import REPOSITORY, params_settings
 
 
 @pytest.fixture
@@ -79,6 +79,12 @@ def test_the_repository_has_no_error(files: Path, capsys: pytest.CaptureFixture[
             "optimizer: {name: adam, lr: 0}",
             "experiments.digits-mlp.training.optimizer.lr: found 0; it should be greater than 0",
         ),
+        (
+            "params.yaml",
+            "search: {name: grid}",
+            "search: {name: grid, points: 9}",
+            "studies.mnist900-grid.search.points: ",
+        ),
         ("data/baselines.csv", "relu,train_accuracy", "relu,size", "line 15: unknown metric of a training 'size'"),
         ("data/baselines.csv", "digits,digits-mlp", "digits,digit-mlp", "digit-mlp: params.yaml has no such"),
     ],
@@ -97,7 +103,7 @@ def test_results_of_a_removed_experiment_are_noted(files: Path, capsys: pytest.C
     assert "note: metrics/digits/old is left over" in checked(capsys)[1]
 
 
-@pytest.mark.parametrize("left", ["comparison/old.json", "costs/old-layers.csv", "comparison/old.md"])
+@pytest.mark.parametrize("left", ["comparison/old.json", "costs/old-layers.csv", "study/old.csv", "contrast/old.md"])
 def test_files_of_a_removed_entry_are_noted(files: Path, capsys: pytest.CaptureFixture[str], left: str) -> None:
     path = files / "metrics" / left
     path.parent.mkdir(parents=True)
@@ -110,7 +116,11 @@ def test_prune_removes_leftovers_only(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     experiments = {"small": {}, "large": {}, "third": {"dataset": "mnist"}}
-    params = make_params(experiments, {"digits": {"dataset": "digits"}, "width": {"dataset": "digits"}})
+    document = params_settings(experiments, {"digits": {"dataset": "digits"}, "width": {"dataset": "digits"}})
+    study = {"dataset": "digits", "of": "small", "search": {"name": "seeds", "seeds": 2}}
+    document["studies"] = {"seeds": study, "other": study}
+    document["contrasts"] = {"both": {"first": "seeds", "second": "other"}}
+    params = Params.model_validate(document)
     kept = [Path("data/splits/old/train.bin"), Path("models/.gitignore"), Path("metrics/costs/.gitignore")]
     kept += [Path("models/random/file"), Path("models/imagenet/file")]
     for name in ("digits", "width"):
@@ -123,6 +133,10 @@ def test_prune_removes_leftovers_only(
     # third is an experiment, but not one of digits, and digits is none.
     old = [Path("metrics") / name for name in ("old", "digits/third", "mnist/old")]
     old += [Path("metrics/comparison") / name for name in ("old.json", "old.md", "old")]
+    kept += [Path("metrics/study") / file for file in ("seeds.csv", "seeds.json", "seeds.md", "seeds/repeats.png")]
+    old += [Path("metrics/study") / name for name in ("both.csv", "old.csv", "old.json", "old.md", "both", "old")]
+    kept += [Path("metrics/contrast") / file for file in ("both.json", "both.md", "both/difference.png")]
+    old += [Path("metrics/contrast") / name for name in ("old.json", "old.md", "old")]
     old += [Path("metrics/costs") / name for name in ("digits.json", "old-layers.csv", "old.json", "small-layers.json")]
     kept += [Path("figures/data") / name / "file" for name in params.datasets]
     old += [Path("models/old"), Path("figures/old"), Path("figures/random"), Path("figures/data/old")]

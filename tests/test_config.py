@@ -172,7 +172,11 @@ def test_a_comparison_is_of_all_experiments_of_its_data_set_or_of_those_listed()
             {"dataset": "digits", "experiments": []},
             "comparisons.one.experiments: found []; it should",
         ),
-        ("trials", {}, "unknown key 'trials'; allowed: datasets, experiments, comparisons, studies, contrasts"),
+        (
+            "study",
+            {},
+            "unknown key 'study' (did you mean 'studies'?); allowed: datasets, experiments, comparisons, studies, c",
+        ),
         ("datasets", None, "datasets: this key is missing"),
         ("comparisons", None, "comparisons: this key is missing"),
     ],
@@ -248,8 +252,14 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize(("method", "name"), [("experiment", "smal"), ("dataset", "digit"), ("comparison", "on")])
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("experiment", "smal"), ("dataset", "digit"), ("comparison", "on"), ("study", "sed"), ("contrast", "bot")],
+)
 def test_an_unknown_name_is_reported_with_the_known_ones(method: str, name: str) -> None:
-    params = make_params({"small": {}}, {"one": {"dataset": "digits"}})
+    document = params_settings({"small": {}}, {"one": {"dataset": "digits"}})
+    study = {"dataset": "digits", "of": "small", "search": {"name": "seeds", "seeds": 2}}
+    more = {"studies": {"seeds": study, "other": study}, "contrasts": {"both": {"first": "seeds", "second": "other"}}}
+    params = Params.model_validate(document | more)
     with pytest.raises(InputError, match=f"'{name}'.*did you mean.*allowed"):
         getattr(params, method)(name)

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from reprolab.core.layout import has_run, metrics_folder, repository_root, training_folder
+from reprolab.core.layout import (
+    contrast_file,
+    has_run,
+    metrics_folder,
+    repository_root,
+    study_file,
+    training_folder,
+)
 
 
 @pytest.mark.parametrize("copy", ["", ".dvc/tmp/exps/tmpab12", ".dvc/tmp/exps/standalone/tmpab12"])
@@ -20,6 +27,10 @@ def test_repository_root_is_that_of_dvc_s_copies_too_and_not_another_dvc_s(
 
 def test_trainings_lie_at_the_root(tmp_path: Path) -> None:
     assert training_folder("a1b2") == tmp_path / ".reprolab/trainings/a1b2"
+
+
+def test_results_of_studies_lie_beside_those_of_data_sets() -> None:
+    assert (study_file("s"), contrast_file("c")) == (Path("metrics/study/s.csv"), Path("metrics/contrast/c.json"))
 
 
 @pytest.mark.parametrize("lacking", [None, "train.json", "curves.csv", "test.json"])

@@ -10,15 +10,17 @@ import pytest
 from reprolab.cli import prune, trainings
 from reprolab.core.config import Params
 from reprolab.core.errors import InputError
-from reprolab.core.layout import METRICS, SPLITS, training_folder
+from reprolab.core.layout import METRICS, SPLITS, study_file, training_folder
 from reprolab.data.parts import load_training_data
 from reprolab.data.split import make_split, save_split
 from reprolab.models.build import resolve_experiment
+from reprolab.studies.record import save_rows
 from reprolab.training.archive import train_once
 from reprolab.training.folder import About
 from reprolab.training.identity import Origin, origins_of
 from tests.factories import make_origin, make_params, make_points, make_source
 from tests.result_factories import make_train_record
+from tests.studied import make_trial
 
 
 def origin(letter: str) -> Origin:
@@ -119,6 +121,23 @@ def test_prune_removes_what_nothing_uses(params: Params, capsys: pytest.CaptureF
     # Of whom `removed` was cannot be said while the data of `absent` are not here: it may have been renamed.
     assert [folder.exists() for folder in (by_nothing, unknown)] == [False, True]
     assert capsys.readouterr().out.endswith("1 removed\n")
+
+
+def test_a_table_of_trials_uses_its_trainings(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    by_study, by_none = train(params, "a"), train(params, "b")
+    save_rows(study_file("tried"), [make_trial(identity=identity("a"))])
+    capsys.readouterr()
+    trainings.run(params)
+    assert [line.rpartition("used by ")[2] for line in capsys.readouterr().out.splitlines()[:2]] == [
+        "the workspace", "nothing",
+    ]  # fmt: skip
+    for folder in (by_study, by_none):
+        os.utime(folder, (0, 0))
+    git("add", str(study_file("tried")))
+    git("commit", "--quiet", "--message", "study")
+    study_file("tried").unlink()
+    prune.run(make_params({"small": {}}))
+    assert (by_study.exists(), by_none.exists()) == (True, False)
 
 
 def test_without_git_nothing_is_removed(params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
