@@ -37,6 +37,7 @@ studies:
     dataset: digits
     of: small
     search: {name: seeds, seeds: 3}
+contrasts: {}
 experiments:
 
   # the first
