@@ -88,7 +88,7 @@ lint: install  ## ruff, mypy, and which room may import which
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
 	python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
 	python benchmarks/tracking.py
-	python benchmarks/study.py
+	python benchmarks/grid.py
 
 bench-training: install  ## measure training beside the loop of the lab sheets; writes docs/benchmarks.md (quiet machine)
 	dvc repro split@mnist split@cifar10
