@@ -41,8 +41,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """`digits-mlp` trained for two epochs, evaluated and compared, `digits-lenet5` not; all of it committed. Every test
     leaves it as it was."""
     pipeline = Pipeline(tmp_path_factory.mktemp("why"))
-    keep_only(pipeline.root / "params.yaml", datasets=["digits", "cifar10"], comparisons=["digits"],
-              experiments=["digits-mlp", "digits-lenet5", "alexnet-pretrained", "vgg16"])  # fmt: skip
+    keep_only(pipeline.root / "params.yaml", datasets=["digits", "cifar10"], comparisons=["digits"], studies=[],
+              contrasts=[], experiments=["digits-mlp", "digits-lenet5", "alexnet-pretrained", "vgg16"])  # fmt: skip
     pipeline.commit("fewer stages")
     for target in ([EVALUATE], ["--single-item", COMPARE]):
         # Without MLflow, which takes the longest.
