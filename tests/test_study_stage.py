@@ -26,7 +26,7 @@ RunStage = Callable[..., object]
 STUDIES: dict[str, dict[str, Any]] = {
     "grid": {"search": {"name": "grid"}, "space": GRID},
     "tpe": {
-        "search": {"name": "tpe", "points": 6, "pruning": True},
+        "search": {"name": "tpe", "points": 6, "pruning": 1},
         "space": {"training": {"optimizer": {"lr": {"low": 0.001, "high": 10.0, "log": True}}, "epochs": [3]}},
         "objective": "validation_loss",
     },
