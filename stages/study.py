@@ -5,8 +5,8 @@ from pathlib import Path
 
 from reprolab.core.config import load_params
 from reprolab.core.errors import run_command
-from reprolab.core.integrity import verify_part
-from reprolab.data.parts import load_part, load_training_data
+from reprolab.data.parts import load_training_data
+from reprolab.data.split import verify_split
 from reprolab.evaluation.evaluate import confusion_rows
 from reprolab.reports.studies import save_study
 from reprolab.studies.outputs import extremes_of, winner_of
@@ -27,8 +27,7 @@ def main() -> None:
     base = params.experiment(study.of)
     plan = checked_plan(params, name)
     data = load_training_data(arguments.split, "train")
-    for part in data.info.sizes.keys() - {"test"}:
-        verify_part(arguments.split, part, load_part(arguments.split, part), data.info.sha256[part])
+    verify_split(arguments.split, data.info)
 
     results = run_study(name, study, base, data, plan)
     rows = rows_of(results)

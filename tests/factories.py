@@ -42,6 +42,9 @@ EXPERIMENT: dict[str, Any] = {
 
 # Settings
 
+# The other sections of a params.yaml that has data sets alone.
+NO_MORE = "".join(f"{section}: {{}}\n" for section in ("experiments", "comparisons", "studies", "contrasts"))
+
 
 def experiment_settings(training: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """A small experiment as params.yaml has it; `training` changes single keys of its section."""

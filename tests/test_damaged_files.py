@@ -26,6 +26,7 @@ STAGES = {
     "train": ("small", SPLIT, "models/random", MODEL, METRICS),
     "evaluate": (SPLIT, MODEL, METRICS, "figures/small"),
     "compare": ("all", METRICS_OF, "data/baselines.csv", "metrics/comparison/all", "--dataset", "noise", "--curves"),
+    "study": ("tried", SPLIT, "metrics/study/tried"),
 }  # fmt: skip
 READ = {
     "train": ["params.yaml", f"{SPLIT}/split.json", f"{SPLIT}/train.safetensors", f"{SPLIT}/validation.safetensors"],
@@ -39,6 +40,7 @@ READ = {
         "data/baselines.csv",
         *(f"{METRICS}/{name}" for name in ("train.json", "test.json", "curves.csv")),
     ],
+    "study": [f"{SPLIT}/split.json", f"{SPLIT}/train.safetensors", f"{SPLIT}/validation.safetensors"],
 }  # fmt: skip
 ARRAYS = ".safetensors"
 
@@ -92,7 +94,11 @@ def result(
 ) -> Path:
     """A trained, evaluated and compared experiment."""
     monkeypatch.setenv("REPROLAB_VIEW", "off")
-    settings = params_settings({"small": EXPERIMENT}) | {"comparisons": {"all": {"dataset": "noise", "curves": True}}}
+    monkeypatch.setenv("REPROLAB_JOBS", "1")
+    settings = params_settings({"small": EXPERIMENT}) | {
+        "comparisons": {"all": {"dataset": "noise", "curves": True}},
+        "studies": {"tried": {"dataset": "noise", "of": "small", "search": {"name": "seeds", "seeds": 3}}},
+    }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     (tmp_path / "models/random").mkdir(parents=True)
     shutil.copy(REPOSITORY / "data/baselines.csv", tmp_path / "data")

@@ -17,7 +17,7 @@ from reprolab.core.errors import InputError
 from reprolab.data.fetch import fetch_source, load_source
 from reprolab.data.split import make_split
 from reprolab.sources import digits, iris, points, wine
-from tests.factories import REPOSITORY
+from tests.factories import NO_MORE, REPOSITORY
 
 MIRRORED_WINE = REPOSITORY.parent / "shared" / "datasets" / "wine" / wine.FILE
 
@@ -214,7 +214,7 @@ def test_a_wrong_option_is_reported_with_its_whole_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     dataset = f"{{source: {{{source}}}, split: {{test: 0.2, validation: 0.2, seed: 0}}}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\nexperiments: {{}}\ncomparisons: {{}}\nstudies: {{}}\ncontrasts: {{}}\n")
+    (tmp_path / "params.yaml").write_text(f"datasets: {{dots: {dataset}}}\n{NO_MORE}")
     assert run_stage("split", "dots", "raw", "split") == 1
     assert capsys.readouterr().err.startswith(f"error: {expected}")
 
@@ -223,7 +223,7 @@ def test_stages_cut_a_table_into_parts(
     tmp_path: Path, run_stage: Callable[..., object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = "{source: {name: iris}, split: {test: 0.2, validation: 0.2, seed: 42}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {dataset}}}\nexperiments: {{}}\ncomparisons: {{}}\nstudies: {{}}\ncontrasts: {{}}\n")
+    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {dataset}}}\n{NO_MORE}")
     assert run_stage("download", "flowers", "raw") == 0
     assert run_stage("split", "flowers", "raw", "split") == 0
     assert sorted(path.name for path in (tmp_path / "split").iterdir()) == [
@@ -233,7 +233,7 @@ def test_stages_cut_a_table_into_parts(
         "validation.safetensors",
     ]
     untested = dataset.replace("test: 0.2, ", "")
-    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {untested}}}\nexperiments: {{}}\ncomparisons: {{}}\nstudies: {{}}\ncontrasts: {{}}\n")
+    (tmp_path / "params.yaml").write_text(f"datasets: {{flowers: {untested}}}\n{NO_MORE}")
     assert run_stage("split", "flowers", "raw", "split") == 1
     reported = capsys.readouterr().err
     assert reported.startswith("error: datasets.flowers.split.test: the source has no test part")

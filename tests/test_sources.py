@@ -18,6 +18,7 @@ from PIL import Image
 from reprolab.core.errors import InputError
 from reprolab.data.fetch import SourceData
 from reprolab.sources import cifar10, mnist
+from tests.factories import NO_MORE
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -89,7 +90,7 @@ def test_damaged_mnist_download_is_refused_by_name_and_leaves_nothing(
     with pytest.raises(InputError, match=rf"^mnist/{path.name} cannot be had:\n  {path} is {why}"):
         mnist.fetch(target)
     source = "{source: {name: mnist}, split: {validation: 1, seed: 0}}"
-    (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\nexperiments: {{}}\ncomparisons: {{}}\nstudies: {{}}\ncontrasts: {{}}\n")
+    (tmp_path / "params.yaml").write_text(f"datasets: {{mnist: {source}}}\n{NO_MORE}")
     assert run_stage("download", "mnist", "data/raw/mnist") == 1
     reported = capsys.readouterr().err
     assert f"{path} is {why}" in reported

@@ -87,8 +87,14 @@ def test_a_study_is_a_run_with_a_child_for_each_training_that_says_how_it_ended(
         "validation/accuracy": 0.875, "validation/loss": 0.125, "validation/macro_f1": 0.4375,
         "train/accuracy": 0.875, "train/loss_at_best": 0.25, "best_epoch": 2,
     }  # fmt: skip
-    ends = {name.rpartition("/")[2]: run["status"] for name, run in found.items() if name != PARENT}
-    assert list(ends.values()) == ["FINISHED", "FINISHED", "KILLED", "FINISHED", "FAILED", "FAILED"]
+    assert [found[f"{PARENT}/{name}"]["status"] for name in names] == [
+        "FINISHED",
+        "FINISHED",
+        "KILLED",
+        "FINISHED",
+        "FAILED",
+        "FAILED",
+    ]
     failed = found[f"{PARENT}/lr 0.3, seed 0"]
     assert failed["metrics"] == {} and failed["tags"]["mlflow.note.content"] == "it diverged"
 
