@@ -87,7 +87,8 @@ def test_a_study_is_a_run_with_a_child_for_each_training_that_says_how_it_ended(
         "validation/accuracy": 0.875, "validation/loss": 0.125, "validation/macro_f1": 0.4375,
         "train/accuracy": 0.875, "train/loss_at_best": 0.25, "best_epoch": 2,
     }  # fmt: skip
-    assert [found[f"{PARENT}/{name}"]["status"] for name in names] == [
+    ends = [found[f"{PARENT}/{name}"]["status"] for name in names]
+    assert ends == [
         "FINISHED",
         "FINISHED",
         "KILLED",
