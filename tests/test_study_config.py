@@ -218,14 +218,22 @@ def test_a_data_set_without_validation_part_needs_folds(document: dict[str, Any]
     assert plan(document, tmp_path).folds == 3
 
 
+def test_a_contamination_has_no_space(document: dict[str, Any], tmp_path: Path) -> None:
+    changes = {"search": {"name": "contamination", "shares": [0, 1]}, "space": {"training": {"epochs": [1, 2]}}}
+    document["studies"]["s"] |= changes
+    assert refusal(document, tmp_path) == (
+        "studies.s.space: a contamination has the shares as its points; remove the space"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "count"),
     [
         ({"space": {"training": {"epochs": [*range(1, 102)], "batch_size": [*range(1, 101)]}}}, "10,100"),
         ({"search": {"name": "random", "points": 10_000, "seeds": 2}}, "20,000"),
         ({"search": {"name": "folds", "folds": 100, "seeds": 51}}, "10,200"),
-        ({"search": {"name": "contamination", "shares": [0, 1], "seeds": 1000}, "space": {"training": {"epochs": [
-            *range(1, 7)]}}}, "12,000"),
+        ({"search": {"name": "contamination", "shares": [share / 10 for share in range(11)], "seeds": 1000},
+          "space": {}}, "11,000"),
     ],
 )  # fmt: skip
 def test_more_than_ten_thousand_trainings_are_refused(

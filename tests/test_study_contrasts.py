@@ -48,6 +48,7 @@ def test_a_contrast_pairs_the_same_seeds_or_folds(folds: bool, held_out: float |
             SCORES,
             "have different objectives; give them",
         ),
+        ((SEEDS, SEEDS.model_copy(update={"dataset": "iris"})), SCORES, "one and two are of different data sets"),
         ((SEEDS, SEEDS), ([0.5, 0.6], [0.5, 0.6, 0.7]), "one and two have other seeds or folds; give both the same"),
         ((SEEDS, SEEDS), ([0.5], [0.6]), "a paired test needs at least two seeds or folds; found 1"),
     ],

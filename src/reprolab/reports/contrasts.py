@@ -30,6 +30,8 @@ def contrast(
 ) -> ContrastRecord:
     """Raises `InputError` where the two cannot be set beside each other."""
     names = [entry.first, entry.second]
+    if studies[0].dataset != studies[1].dataset:
+        raise InputError(f"the studies {' and '.join(names)} are of different data sets; choose two of one")
     if studies[0].objective != studies[1].objective:
         raise InputError(f"the studies {' and '.join(names)} have different objectives; give them one")
     first, second = (_one_point(*found) for found in zip(names, studies, tables, strict=True))

@@ -33,6 +33,8 @@ def plan_of(study: Study, where: str) -> Plan:
                 f"{where}.space.{dimension.key}: found a range, which has no end of values for '{study.search.name}'; "
                 "give a list, or search by random or tpe"
             )
+    if plan.shares and study.space:
+        raise InputError(f"{where}.space: a contamination has the shares as its points; remove the space")
     if plan.sampler and not study.space:
         raise InputError(f"{where}.space: '{study.search.name}' needs a space to draw points from; add one")
     return plan
