@@ -14,7 +14,7 @@ from time import perf_counter
 
 REPOSITORY = Path(__file__).parents[1]
 NAME = "mnist900-grid"
-LEFT = ("metrics/study", ".reprolab", ".dvc/cache/runs")
+LEFT = ("metrics/study", ".reprolab/trainings", ".dvc/cache/runs")
 
 
 def run(*command: str, clone: Path, **environment: str) -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # the view may still write
         clone = Path(folder) / "clone"
         run("git", "clone", "--quiet", str(REPOSITORY), str(clone), clone=REPOSITORY)
         run("dvc", "repro", "split@mnist900", clone=clone)
