@@ -163,9 +163,9 @@ def _draw_dimension(
         spread[chosen] = np.linspace(-STEPS_APART, STEPS_APART, len(chosen)) if len(chosen) > 1 else 0
     axis.plot(places + spread, scores, ".", alpha=0.5, label="each point")
     tried = sorted(set(places.tolist()))
-    axis.plot(
-        tried, [scores[places == place].mean() for place in tried], "D-", color="black", label="mean of the value"
-    )
+    of_value = [scores[places == place] for place in tried]
+    axis.plot(tried, [best(found) for found in of_value], "^-", color="tab:green", label="best of the value")
+    axis.plot(tried, [found.mean() for found in of_value], "D-", color="black", label="mean of the value")
     axis.set_xticks(range(len(known)), [text for _, text in _ticks(dimension)])
 
 
