@@ -145,12 +145,19 @@ def test_there_is_a_panel_and_an_axis_for_each_varied_key(keys: list[str], panel
     assert len(keys) == panels and len(axis.lines) == len(rows) + panels + 1
 
 
-def test_a_panel_shows_every_point_and_the_mean_of_each_value() -> None:
+@pytest.mark.parametrize(
+    ("objective", "expected"), [("validation_accuracy", [0.01, 0.03]), ("validation_loss", [0.99, 0.97])]
+)
+def test_a_panel_shows_every_point_and_the_best_and_the_mean_of_each_value(
+    objective: str, expected: list[float]
+) -> None:
     study, rows = grid("lr", "momentum", values=2)
+    study = study.model_copy(update={"objective": objective})
     axis = parameters_figure("s", study, points(study, rows)).axes[0]
-    each, mean = (heights(line) for line in axis.lines)
-    assert sorted(each) == [0.0, 0.01, 0.02, 0.03]
-    assert mean == [0.005, 0.025]
+    each, best, mean = (heights(line) for line in axis.lines)
+    assert len(each) == 4
+    assert best == pytest.approx(expected)
+    assert mean == pytest.approx([0.005, 0.025] if study.maximizes else [0.995, 0.975])
 
 
 def test_a_range_has_its_own_scale() -> None:
