@@ -20,6 +20,7 @@ import torch
 
 import reprolab.training.device
 from reprolab.core.config import SplitConfig
+from reprolab.data.parts import TrainingData, load_training_data
 from reprolab.data.split import make_split, save_split
 from tests.factories import REPOSITORY, make_source, use
 from tests.pipeline import ALL_STAGES, DATA_STAGES, MLP_STAGES, Pipeline
@@ -82,6 +83,17 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study's trainings one after another, in this process."""
+    monkeypatch.setenv("REPROLAB_JOBS", "1")
+
+
+@pytest.fixture
+def data(split_folder: Path) -> TrainingData:
+    return load_training_data(split_folder, "train")
 
 
 @pytest.fixture

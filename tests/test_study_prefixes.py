@@ -7,20 +7,12 @@ import pytest
 import torch
 
 from reprolab.core.layout import training_folder
-from reprolab.data.parts import TrainingData, load_training_data
+from reprolab.data.parts import TrainingData
 from reprolab.training.archive import folder_of
 from tests.factories import make_experiment
 from tests.studied import EPOCHS, counted, epochs_of, make_study, results_of, run, table, weights
 
-
-@pytest.fixture(autouse=True)
-def one_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPROLAB_JOBS", "1")
-
-
-@pytest.fixture
-def data(split_folder: Path) -> TrainingData:
-    return load_training_data(split_folder, "train")
+pytestmark = pytest.mark.usefixtures("one_job")
 
 
 def test_trials_that_differ_in_epochs_alone_are_trained_once(data: TrainingData) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reprolab.core.errors import InputError
-from reprolab.data.parts import TrainingData, load_training_data
+from reprolab.data.parts import TrainingData
 from reprolab.models.build import resolve_experiment
 from reprolab.studies.run import jobs, seeds_of
 from reprolab.studies.space import changed, plan_of
@@ -15,15 +15,7 @@ from reprolab.training.identity import origins_of
 from tests.factories import make_experiment
 from tests.studied import BASE, EPOCHS, GRID, LR, counted, known, make_study, run, table, weights
 
-
-@pytest.fixture(autouse=True)
-def one_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPROLAB_JOBS", "1")
-
-
-@pytest.fixture
-def data(split_folder: Path) -> TrainingData:
-    return load_training_data(split_folder, "train")
+pytestmark = pytest.mark.usefixtures("one_job")
 
 
 def test_a_grid_has_every_combination_the_last_key_changing_first(data: TrainingData) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reprolab.core.errors import InputError
-from reprolab.data.parts import Part, TrainingData, load_training_data
+from reprolab.data.parts import Part, TrainingData
 from reprolab.studies.data import Cut, cut_data
 from reprolab.studies.plan import Plan
 from reprolab.studies.trials import Outcome, Trial
@@ -23,15 +23,7 @@ RANGES: dict[str, Any] = {
 }
 SEVERAL = make_experiment({"epochs": 4}, model={"name": "mlp", "hidden": [4]})
 
-
-@pytest.fixture(autouse=True)
-def one_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPROLAB_JOBS", "1")
-
-
-@pytest.fixture
-def data(split_folder: Path) -> TrainingData:
-    return load_training_data(split_folder, "train")
+pytestmark = pytest.mark.usefixtures("one_job")
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])

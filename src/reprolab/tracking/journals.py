@@ -67,12 +67,8 @@ def result_run(journal: Journal, lines: list[Line]) -> Run | None:
     if len(lines) < 3:
         return None
     start, scores, end = lines[:3]
-    name, dataset, identity, files = (
-        start["name"],
-        start["dataset"],
-        start["identity"],
-        sorted(files_of(journal).glob("*")),
-    )
+    name, dataset, identity = start["name"], start["dataset"], start["identity"]
+    files = sorted(files_of(journal).glob("*"))
     if start["stage"] == "study":
         run = study(name, dataset, identity, files)
     else:
