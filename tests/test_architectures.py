@@ -59,6 +59,8 @@ CASES = [
     Case({"name": "mobilenet_v2"}, (3, 16, 16), 2_236_682),
     Case({"name": "efficientnet_b0"}, (3, 16, 16), 4_020_358),
     Case({"name": "vit"}, (3, 32, 32), 2_693_578),
+    Case({"name": "speedrun"}, (3, 32, 32), 1_972_504),
+    Case({"name": "speedrun", "widths": [8, 16, 16], "mirrored_evaluation": True}, (1, 28, 28), 9_544),
 ]
 # The alexnet with fewer channels stands for the large ones, which take a second a step; test_experiments.py takes two.
 TRAINABLE = [case for case in CASES if case.parameters < 5e7]
@@ -128,6 +130,7 @@ def test_it_overfits_one_batch(case: Case) -> None:
         ({"name": "mobilenet_v2"}, 8),
         ({"name": "efficientnet_b0"}, 8),
         ({"name": "vit", "patch": 4, "layers": 1}, 4),
+        ({"name": "speedrun"}, 17),
     ],
     ids=str,
 )

@@ -27,18 +27,25 @@ from tests.factories import REPOSITORY, make_experiment, make_points
 
 EPOCHS = 5
 OnEpoch = Callable[[Epoch], None]
-# With dropout, augmentation, momentum, a schedule and snapshots: all that a checkpoint has to hold.
-FULL = make_experiment(
-    {
-        "epochs": EPOCHS,
-        "batch_size": 10,
-        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
-        "schedule": {"name": "one_cycle"},
-        "snapshots": True,
-    },
-    model={"name": "cnn", "dropout": 0.5},
-    input={"crop_padding": 1, "flip": True},
-)
+
+
+def full(optimizer: dict[str, Any]) -> Experiment:
+    """With dropout, augmentation, momentum, a schedule and snapshots: all that a checkpoint has to hold."""
+    return make_experiment(
+        {
+            "epochs": EPOCHS,
+            "batch_size": 10,
+            "optimizer": optimizer,
+            "schedule": {"name": "one_cycle"},
+            "snapshots": True,
+        },
+        model={"name": "cnn", "dropout": 0.5},
+        input={"crop_padding": 1, "flip": True},
+    )
+
+
+FULL = full({"name": "sgd", "lr": 0.05, "momentum": 0.9})
+MUON = full({"name": "muon", "lr": 0.02, "rest_lr": 0.05})
 SMALL = make_experiment({"epochs": EPOCHS})
 
 
@@ -76,19 +83,24 @@ def stop_within(epoch: int, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("every", [0.0, EVERY_SECONDS], ids=["each epoch", "at the end"])
-@pytest.mark.parametrize("epoch", [2, 4])
+@pytest.mark.parametrize(("epoch", "experiment"), [(2, FULL), (4, FULL), (2, MUON)], ids=["2", "4", "2, Muon"])
 def test_a_training_that_was_broken_off_in_an_epoch_goes_on_from_the_last_whole_one(
-    epoch: int, every: float, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    epoch: int,
+    experiment: Experiment,
+    every: float,
+    split_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, path = load_training_data(split_folder, "train"), tmp_path / "checkpoint"
-    whole = train(FULL, data, None, 0)
+    whole = train(experiment, data, None, 0)
     monkeypatch.setattr(module, "EVERY_SECONDS", every)
     with pytest.raises(Stop), monkeypatch.context() as patch:
         stop_within(epoch, patch)
-        train(FULL, data, None, 0, path)
+        train(experiment, data, None, 0, path)
     assert epochs_in(path) == epoch - 1
     numbers: list[int] = []
-    resumed = train(FULL, data, None, 0, path, trained_epochs(numbers))
+    resumed = train(experiment, data, None, 0, path, trained_epochs(numbers))
     assert numbers == list(range(epoch, EPOCHS + 1))
     assert torch.equal(weights(resumed), weights(whole))
     assert resumed.losses == whole.losses

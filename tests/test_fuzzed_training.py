@@ -37,11 +37,13 @@ MODELS = st.one_of(
     st.builds(
         lambda **options: {"name": "vit"} | options, patch=small, layers=st.integers(1, 2), heads=small, width=small
     ),
+    st.builds(lambda widths: {"name": "speedrun", "widths": widths}, st.lists(small, min_size=3, max_size=3)),
     st.just({"name": "perceptron"}),
 )
 OPTIMIZERS = st.one_of(
     st.builds(lambda **o: {"name": "sgd"} | o, lr=rate, momentum=share, weight_decay=decay),
     st.builds(lambda **o: {"name": "adam"} | o, lr=rate, weight_decay=decay),
+    st.builds(lambda **o: {"name": "muon"} | o, lr=rate, rest_lr=rate, momentum=share, weight_decay=decay),
 )
 SCHEDULES = st.one_of(
     st.just({"name": "constant"}),
