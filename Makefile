@@ -14,7 +14,7 @@ export REPROLAB_MIRROR ?= $(abspath ../shared/datasets)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro experiments ui test test-slow test-browser test-postgres torture format lint bench bench-searches bench-training measure verify results prune lock
+.PHONY: help install run repro experiments ui test test-slow test-browser test-postgres torture format lint bench bench-full bench-searches bench-training measure verify results prune lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,8 @@ bench: install  ## measure what the pipeline itself costs (BASE=... beside an ea
 bench-training: install  ## measure training beside the loop of the lab sheets; writes docs/benchmarks.md (quiet machine)
 	dvc repro split@mnist split@cifar10
 	python benchmarks/training.py
+
+bench-full: bench bench-training bench-searches  ## all benchmarks, one after another (an hour on a quiet machine)
 
 bench-searches: install  ## a random search beside Bayesian ones on the same budget; writes docs/searches.md
 	dvc repro split@mnist900

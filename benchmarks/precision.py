@@ -1,0 +1,62 @@
+"""Does bfloat16 cost accuracy? The same recipes in both precisions, over five seeds, on the validation part."""
+
+import os
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from unittest.mock import patch
+
+from reprolab.core.config import Experiment
+from reprolab.core.layout import SPLITS
+from reprolab.data.parts import load_training_data
+from reprolab.studies.statistics import Difference, paired_difference
+from reprolab.training.device import PRECISIONS
+from reprolab.training.run import train
+
+EXPERIMENTS = ("lenet5-classic-fast", "lenet5-relu-fast", "speedrun-mnist")
+SEEDS = range(5)
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """Validation accuracies, of a seed each, by precision."""
+
+    accuracies: dict[str, list[float]]
+
+    @property
+    def difference(self) -> Difference:
+        """bfloat16 less float32."""
+        first, second = (self.accuracies[precision] for precision in PRECISIONS)
+        return paired_difference(first, second)
+
+
+def both_precisions(experiment: Experiment) -> Precisions:
+    data = load_training_data(SPLITS / experiment.dataset, "train")
+    found: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for seed in SEEDS:
+        for precision, accuracies in found.items():
+            with patch.dict(os.environ, REPROLAB_PRECISION=precision):
+                best = train(experiment, data, None, seed).best
+            assert best.validation
+            accuracies.append(best.validation.accuracy)
+    return Precisions(found)
+
+
+def section(found: dict[str, Precisions]) -> list[str]:
+    lines = [
+        "",
+        "## Precision",
+        "",
+        f"The same recipe in float32 and in bfloat16, {len(SEEDS)} seeds each: accuracy on the validation part, which",
+        "is held out here, and the difference with its 95 % interval (paired t-test).",
+        "",
+        "| experiment | float32 | bfloat16 | difference | p |",
+        "|---|---|---|---|---|",
+    ]
+    for name, precisions in found.items():
+        both = [f"{fmean(values):.4f} ± {stdev(values):.4f}" for values in precisions.accuracies.values()]
+        difference = precisions.difference
+        lines.append(
+            f"| `{name}` | {both[0]} | {both[1]} | "
+            f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}) | {difference.p:.2f} |"
+        )
+    return lines
