@@ -22,8 +22,8 @@ from reprolab.training.scores import confusion_matrix
 
 @dataclass(frozen=True)
 class Extremes:
-    """`epochs` those of its first training and of the worst point's, and
-    `confusion` counts (classes, classes) what the best one takes for what on the part that it was chosen by."""
+    """What is drawn of a study: the `epochs` of the best point's first training and of the worst point's, and the
+    `confusion` (classes, classes) of the best one on the part that it was chosen by."""
 
     epochs: Sequence[Sequence[Epoch]]
     confusion: np.ndarray

@@ -16,11 +16,10 @@ Repeats = Annotated[int, Field(ge=1, le=1000)]
 
 @dataclass(frozen=True)
 class Plan:
-    """Each point is trained with `seeds`, these or so many, and, where there are
-    `folds`, on each of them. With `shares`, points
-    are also those shares of an evaluation part that the training part is contaminated with.
+    """Each point is trained with each of `seeds`, or with so many of them, and on each of the `folds` where there are
+    any. Each of the `shares` is a point: so much of an evaluation part contaminates the training part.
 
-    A `sampler` of Optuna's draws a number of `points`; without one all are tried.
+    A `sampler` of Optuna's draws a number of `points`; without one all are tried. A `pruner` breaks trainings off.
     """
 
     seeds: int | Sequence[int] = 1
