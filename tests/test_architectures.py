@@ -58,6 +58,7 @@ CASES = [
     Case({"name": "densenet121"}, (3, 16, 16), 6_956_426),
     Case({"name": "mobilenet_v2"}, (3, 16, 16), 2_236_682),
     Case({"name": "efficientnet_b0"}, (3, 16, 16), 4_020_358),
+    Case({"name": "efficientnet_lite0"}, (3, 16, 16), 3_383_818),
     Case({"name": "vit"}, (3, 32, 32), 2_693_578),
 ]
 # The alexnet with fewer channels stands for the large ones, which take a second a step; test_experiments.py takes two.
@@ -127,6 +128,7 @@ def test_it_overfits_one_batch(case: Case) -> None:
         ({"name": "densenet121"}, 8),
         ({"name": "mobilenet_v2"}, 8),
         ({"name": "efficientnet_b0"}, 8),
+        ({"name": "efficientnet_lite0"}, 8),
         ({"name": "vit", "patch": 4, "layers": 1}, 4),
     ],
     ids=str,
