@@ -114,5 +114,5 @@ prune: install  ## remove results that params.yaml no longer names, and training
 	reprolab prune
 
 lock: install  ## resolve the newest packages into requirements.lock
-	uv pip compile --quiet --universal --upgrade --python-version 3.11.4 --extra dev --no-header --no-annotate \
-		pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --upgrade --python-version 3.11.4 --extra dev --extra imagenet --no-header \
+		--no-annotate pyproject.toml --output-file requirements.lock

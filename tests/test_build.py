@@ -111,7 +111,10 @@ def test_imagenet_weights_are_those_that_fit(model: dict[str, Any], name: str) -
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"name": "nin"}, "^model.name: 'nin' has no ImageNet weights; allowed: alexnet, resnet; or set init_from: r"),
+        (
+            {"name": "nin"},
+            "^model.name: 'nin' has no ImageNet weights; allowed: alexnet, efficientnet_lite0, resnet; or set",
+        ),
         ({"name": "alexnet", "padding": 0}, "^model.padding: found 0, .* need 2; .* or set init_from: random"),
         ({"name": "alexnet", "channels": [1] * 5}, r"^model.channels: found \[1, .* need \[64, 192, 384, 256, 256\]"),
         ({"name": "resnet", "dept": 18}, "^model.dept: unknown option of 'resnet'"),

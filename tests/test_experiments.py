@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reprolab.core.config import IMAGENET, RANDOM, Experiment, Model, Schedule, load_params
-from reprolab.models.build import FitsItself, imagenet_weights
+from reprolab.models.build import FitsItself, build_network, imagenet_weights
 from reprolab.models.classifier import predict
 from reprolab.models.folder import load_classifier
 from reprolab.models.pretrained import load_pretrained
@@ -45,8 +45,10 @@ def provide_imagenet(model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
     cache = folder / "torch" / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
+    name = f"{model.name}{model.options.get('depth', '')}"
     with torch.device("meta"):
-        network = torchvision.models.get_model(f"{model.name}{model.options.get('depth', '')}")
+        known = name in torchvision.models.list_models()
+        network = torchvision.models.get_model(name) if known else build_network(model, (3, 224, 224), 1000)
     number = torch.tensor(0.01)  # one for all weights, so that the file is small
     torch.save({name: number.expand(value.shape) for name, value in network.state_dict().items()}, cache / "w.pth")
     with (cache / "w.pth").open("rb") as file:

@@ -34,6 +34,7 @@ def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
         ({"name": "densenet121"}, 7_978_856),
         ({"name": "mobilenet_v2"}, 3_504_872),
         ({"name": "efficientnet_b0"}, 5_288_548),
+        ({"name": "efficientnet_lite0"}, 4_652_008),
         ({"name": "vit", "patch": 16, "layers": 12, "heads": 12, "width": 768}, 86_567_656),  # torchvision's vit_b_16
     ],
     ids=str,

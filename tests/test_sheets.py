@@ -130,6 +130,19 @@ def test_other_frozen_layers_keep_their_statistics() -> None:
     assert (training.count(False), training.count(True)) == (49, 4)
 
 
+def test_what_imagenet_buys_is_seen_on_trainings_that_differ_in_their_start_and_rate_alone() -> None:
+    names = PARAMS.comparison("imagenet").experiments or ()
+    starts = [(RESOLVED[name].init_from, RESOLVED[name].freeze) for name in names]
+    assert starts == [("random", "none"), ("imagenet", "none"), ("imagenet", "all-but-head")]
+    assert without_frozen("efficientnet-frozen", (1, 28, 28)) == ["_fc"]
+    scratch = RESOLVED["efficientnet-scratch"]
+    for name in names:
+        alike = scratch.model_dump(include={"init_from", "freeze"})
+        found = RESOLVED[name].model_copy(update=alike)
+        assert with_training(found, {"optimizer": scratch.training.optimizer}) == scratch
+    assert len(scratch.training.seeds) == 3
+
+
 def test_vgg16_has_no_batch_normalisation() -> None:
     with torch.device("meta"):
         network = build_network(RESOLVED["vgg16"].model, (3, 32, 32), 10)

@@ -52,6 +52,7 @@ def test_words_of_dvc_have_an_entry(words: str) -> None:
         "is damaged, or of another version of reprolab",
         "on the test part are not finite",
         "are neither in",
+        "are in a package that is not installed",
         "do not fit",
         "contamination: ",
         "not resumed from",

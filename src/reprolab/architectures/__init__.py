@@ -5,6 +5,6 @@ Each defines `build(shape, classes, *, ...)`, which returns a freshly initialise
 the type `tuple[int, int, int]` the architecture needs images (channels, height, width); with `tuple[int, ...]` it
 takes tables (features,) too.
 
-A file may define `imagenet(**options)`, the torchvision weights that fit these options, or a ValueError; and
-`check(experiment)`, a ValueError for an experiment that the architecture cannot be trained by.
+A file may define `imagenet(**options)`, an entry whose `url` has the ImageNet weights that fit these options, or a
+ValueError; and `check(experiment)`, a ValueError for an experiment that the architecture cannot be trained by.
 """

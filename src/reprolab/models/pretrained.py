@@ -1,4 +1,4 @@
-"""Weights that a network starts from: ImageNet's from torchvision, or those of another experiment.
+"""Weights that a network starts from: ImageNet's, as torchvision or a package has them, or another experiment's.
 
 All but the head is taken over; the head is new, since its classes are.
 """
