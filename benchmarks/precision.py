@@ -8,6 +8,7 @@ from unittest.mock import patch
 from reprolab.core.config import Experiment
 from reprolab.core.layout import SPLITS
 from reprolab.data.parts import load_training_data
+from reprolab.reports.tables import signed
 from reprolab.studies.statistics import Difference, paired_difference
 from reprolab.training.device import PRECISIONS
 from reprolab.training.run import train
@@ -55,8 +56,6 @@ def section(found: dict[str, Precisions]) -> list[str]:
     for name, precisions in found.items():
         both = [f"{fmean(values):.4f} ± {stdev(values):.4f}" for values in precisions.accuracies.values()]
         difference = precisions.difference
-        lines.append(
-            f"| `{name}` | {both[0]} | {both[1]} | "
-            f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}) | {difference.p:.2f} |"
-        )
+        mean, low, high = map(signed, (difference.mean, difference.low, difference.high))
+        lines.append(f"| `{name}` | {both[0]} | {both[1]} | {mean} ({low} to {high}) | {difference.p:.2f} |")
     return lines
