@@ -29,8 +29,10 @@ def build(
     widths: Annotated[list[Width], Field(min_length=3, max_length=3)] = [64, 256, 256],  # noqa: B006, a schema
     mirrored_evaluation: bool = False,
 ) -> nn.Module:
-    """1,972,504 parameters for three channels and ten classes; images of 17×17 pixels or
-    more. `mirrored_evaluation` averages the logits of an image and its mirror image, outside of training."""
+    """1,972,504 parameters for three channels and ten classes; images of 17×17 pixels or more.
+
+    Outside of training, `mirrored_evaluation` averages the logits of an image and its mirror image.
+    """
     require_pixels(shape, 17, "speedrun")
     channels = shape[0]
     whitening = Whitening(channels)
