@@ -8,7 +8,7 @@ from unittest.mock import patch
 from reprolab.core.config import Experiment
 from reprolab.core.layout import SPLITS
 from reprolab.data.parts import load_training_data
-from reprolab.reports.tables import signed
+from reprolab.reports.tables import markdown_table, signed, with_deviation
 from reprolab.studies.statistics import Difference, paired_difference
 from reprolab.training.device import PRECISIONS
 from reprolab.training.run import train
@@ -42,20 +42,16 @@ def both_precisions(experiment: Experiment) -> Precisions:
     return Precisions(found)
 
 
-def section(found: dict[str, Precisions]) -> list[str]:
-    lines = [
-        "",
-        "## Precision",
-        "",
-        f"The same recipe in float32 and in bfloat16, {len(SEEDS)} seeds each: accuracy on the validation part, which",
-        "is held out here, and the difference with its 95 % interval (paired t-test).",
-        "",
-        "| experiment | float32 | bfloat16 | difference | p |",
-        "|---|---|---|---|---|",
-    ]
+def section(found: dict[str, Precisions]) -> str:
+    rows = []
     for name, precisions in found.items():
-        both = [f"{fmean(values):.4f} ± {stdev(values):.4f}" for values in precisions.accuracies.values()]
+        both = [with_deviation(fmean(values), stdev(values)) for values in precisions.accuracies.values()]
         difference = precisions.difference
         mean, low, high = map(signed, (difference.mean, difference.low, difference.high))
-        lines.append(f"| `{name}` | {both[0]} | {both[1]} | {mean} ({low} to {high}) | {difference.p:.2f} |")
-    return lines
+        rows.append([f"`{name}`", *both, f"{mean} ({low} to {high})", f"{difference.p:.2f}"])
+    return f"""## Precision
+
+The same recipe in float32 and in bfloat16, {len(SEEDS)} seeds each: accuracy on the validation part, which
+is held out here, and the difference with its 95 % interval (paired t-test).
+
+{markdown_table(["experiment", *PRECISIONS, "difference", "p"], rows)}"""

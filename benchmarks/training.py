@@ -20,10 +20,11 @@ from tutorial import rate as tutorial_rate
 
 from reprolab.core.config import Experiment, Params, load_params
 from reprolab.core.files import write_text
-from reprolab.core.layout import SPLITS, TEST, metrics_folder
-from reprolab.data.parts import TrainingData, load_training_data
+from reprolab.core.layout import SPLIT, SPLITS, TEST, metrics_folder
+from reprolab.data.parts import SplitInfo, TrainingData, load_training_data
 from reprolab.evaluation.record import EvaluationRecord
 from reprolab.models.build import resolve_experiments
+from reprolab.reports.tables import markdown_table, with_deviation
 from reprolab.training.device import processor
 from reprolab.training.run import train
 
@@ -47,8 +48,9 @@ class Rates:
         return median(ratios), min(ratios), max(ratios)
 
 
-def some_of(data: TrainingData, count: int) -> TrainingData:
+def some_images(experiment: Experiment, count: int) -> TrainingData:
     """Evenly spaced training examples, without a validation part."""
+    data = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
     chosen = np.zeros(len(data.train), bool)
     chosen[np.linspace(0, len(data.train) - 1, count).astype(int)] = True
     return replace(data, train=data.train[chosen], validation=None)
@@ -64,14 +66,13 @@ def our_rate(experiment: Experiment, data: TrainingData) -> float:
 
 def measure(name: str, experiments: dict[str, Experiment], rounds: int) -> Rates:
     experiment = experiments[name]
-    whole = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
-    data = some_of(whole, IMAGES[name])
+    data = some_images(experiment, IMAGES[name])
     rates = Rates([], [], [])
     for number in range(rounds + 1):
         found = (
             tutorial_rate(experiment, data.info, data.train),
             our_rate(experiment, data),
-            our_rate(experiments[FAST[name]], data) if name in FAST else 0.0,
+            our_rate(experiments[FAST[name]], data),
         )
         if number:  # the first round warms up
             for values, value in zip((rates.tutorial, rates.ours, rates.fast), found, strict=True):
@@ -81,83 +82,89 @@ def measure(name: str, experiments: dict[str, Experiment], rounds: int) -> Rates
 
 def accuracy(name: str, params: Params) -> str:
     record = EvaluationRecord.load(metrics_folder(params.experiment(name).dataset, name) / TEST)
-    return f"{record.accuracy:.4f}" + (f" ± {record.accuracy_std:.4f}" if record.accuracy_std else "")
+    return with_deviation(record.accuracy, record.accuracy_std)
 
 
 def speedrun_rate(name: str, experiment: Experiment, rounds: int) -> float:
-    whole = load_training_data(SPLITS / experiment.dataset, experiment.training.data)
-    data = some_of(whole, SPEEDRUNS[name])
+    data = some_images(experiment, SPEEDRUNS[name])
     return median([our_rate(experiment, data) for _ in range(rounds + 1)][1:])
 
 
 def images(experiment: Experiment) -> int:
-    return len(load_training_data(SPLITS / experiment.dataset, experiment.training.data).train)
+    """That all epochs of a training go through."""
+    sizes = SplitInfo.load(SPLITS / experiment.dataset / SPLIT).sizes
+    return experiment.training.epochs * sum(sizes[part] for part in experiment.training.data.split("+"))
+
+
+def spread(ratios: tuple[float, float, float], form: str) -> str:
+    middle, least, most = (format(ratio, form) for ratio in ratios)
+    return f"{middle} ({least} – {most})"
 
 
 def page(
     found: dict[str, Rates], speedruns: dict[str, float], precisions: dict[str, Precisions], params: Params
 ) -> str:
-    lines = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench-training` on a quiet machine:",
-        f"{processor('cpu')}, {os.cpu_count()} cores, PyTorch {torch.__version__.partition('+')[0]}.",
-        "Each round runs the loop of the lab sheets (a DataLoader of Pillow images, float32: `benchmarks/tutorial.py`)",
-        "and this project's, in turn, on the same images. A ratio is the rounds' median, with the least and the most.",
-        "",
-        "| experiment | sheets' loop, images/s | this project | times as fast |",
-        "|---|---|---|---|",
+    header = ["experiment", "sheets' loop, images/s", "this project", "times as fast"]
+    rows = [
+        [
+            f"`{name}`",
+            f"{median(rates.tutorial):,.0f}",
+            f"{median(rates.ours):,.0f}",
+            spread(rates.ratio(rates.ours), ".1f"),
+        ]
+        for name, rates in found.items()
     ]
-    for name, rates in found.items():
-        middle, least, most = rates.ratio(rates.ours)
-        lines.append(
-            f"| `{name}` | {median(rates.tutorial):,.0f} | {median(rates.ours):,.0f} | "
-            f"{middle:.1f} ({least:.1f} – {most:.1f}) |"
-        )
-    lines += ["", *fast_section(found, params), "", *speedrun_section(speedruns, params)]
-    return "\n".join([*lines, *precision_section(precisions)]) + "\n"
+    return f"""# Benchmarks
+
+Written by `make bench-training` on a quiet machine:
+{processor("cpu")}, {os.cpu_count()} cores, PyTorch {torch.__version__.partition("+")[0]}.
+Each round runs the loop of the lab sheets (a DataLoader of Pillow images, float32: `benchmarks/tutorial.py`)
+and this project's, in turn, on the same images. A ratio is the rounds' median, with the least and the most.
+
+{markdown_table(header, rows)}
+{fast_section(found, params)}
+{speedrun_section(speedruns, params)}
+{precision_section(precisions)}"""
 
 
-def fast_section(found: dict[str, Rates], params: Params) -> list[str]:
-    lines = [
-        "## Time to the sheets' accuracy",
-        "",
-        "The recipe of a `-fast` experiment trains the same network on the same data, and was chosen on the validation",
-        "part. Seconds are those of all epochs at the rates measured, accuracies on the test part.",
-        "",
-        "| experiment | sheets' recipe and loop | accuracy | fast recipe | accuracy | times sooner |",
-        "|---|---|---|---|---|---|",
-    ]
+def fast_section(found: dict[str, Rates], params: Params) -> str:
+    header = ["experiment", "sheets' recipe and loop", "accuracy", "fast recipe", "accuracy", "times sooner"]
+    rows = []
     for name, fast in FAST.items():
-        rates = found[name]
-        sheet, ours = params.experiment(name).training.epochs, params.experiment(fast).training.epochs
-        middle, least, most = (sheet / ours * ratio for ratio in rates.ratio(rates.fast))
-        count = images(params.experiment(name))
-        seconds = count * sheet / median(rates.tutorial), count * ours / median(rates.fast)
-        lines.append(
-            f"| `{name}` | {sheet} epochs, {seconds[0]:.0f} s | {accuracy(name, params)} | "
-            f"{ours} epoch{'s' * (ours > 1)}, {seconds[1]:.1f} s | {accuracy(fast, params)} | "
-            f"{middle:.0f} ({least:.0f} – {most:.0f}) |"
+        rates, sheet, ours = found[name], params.experiment(name), params.experiment(fast)
+        fewer = images(sheet) / images(ours)
+        middle, least, most = rates.ratio(rates.fast)
+        rows.append(
+            [
+                f"`{name}`",
+                f"{sheet.training.epochs} epochs, {images(sheet) / median(rates.tutorial):.0f} s",
+                accuracy(name, params),
+                f"{ours.training.epochs} epoch{'s' * (ours.training.epochs > 1)}, "
+                f"{images(ours) / median(rates.fast):.1f} s",
+                accuracy(fast, params),
+                spread((fewer * middle, fewer * least, fewer * most), ".0f"),
+            ]
         )
-    return lines
+    return f"""## Time to the sheets' accuracy
+
+The recipe of a `-fast` experiment trains the same network on the same data, and was chosen on the validation
+part. Seconds are those of all epochs at the rates measured, accuracies on the test part.
+
+{markdown_table(header, rows)}"""
 
 
-def speedrun_section(speedruns: dict[str, float], params: Params) -> list[str]:
-    lines = [
-        "## The best there is",
-        "",
-        "A network and a recipe made for the purpose. Seconds are those of all epochs at the rate measured, accuracies",
-        "on the test part.",
-        "",
-        "| experiment | images/s | epochs | seconds | accuracy |",
-        "|---|---|---|---|---|",
-    ]
+def speedrun_section(speedruns: dict[str, float], params: Params) -> str:
+    rows = []
     for name, rate in speedruns.items():
         experiment = params.experiment(name)
-        epochs = experiment.training.epochs
-        seconds = images(experiment) * epochs / rate
-        lines.append(f"| `{name}` | {rate:,.0f} | {epochs} | {seconds:,.1f} | {accuracy(name, params)} |")
-    return lines
+        seconds = f"{images(experiment) / rate:,.1f}"
+        rows.append([f"`{name}`", f"{rate:,.0f}", str(experiment.training.epochs), seconds, accuracy(name, params)])
+    return f"""## Speed runs
+
+A network and a recipe made for the purpose. Seconds are those of all epochs at the rate measured, accuracies
+on the test part.
+
+{markdown_table(["experiment", "images/s", "epochs", "seconds", "accuracy"], rows)}"""
 
 
 def main() -> None:
