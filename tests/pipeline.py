@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from reprolab.cli.main import main
 from tests.factories import REPOSITORY
+from tests.warm import warm_commands
 
 # Of all a hundred stages DVC would need a second each time.
 KEPT = {
@@ -95,7 +96,7 @@ class Pipeline:
         found = subprocess.run(
             command,
             cwd=self.root,
-            env=self.environment(**environment),
+            env=self._started_at_once(self.environment(**environment)),
             check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,6 +105,11 @@ class Pipeline:
         )
         assert not check or found.returncode == 0, found.stdout
         return found
+
+    @staticmethod
+    def _started_at_once(environment: dict[str, str]) -> dict[str, str]:
+        folder = warm_commands()
+        return environment | ({"PATH": f"{folder}{os.pathsep}{environment['PATH']}"} if folder else {})
 
     def reprolab(self, *arguments: str, check: bool = True) -> Finished:
         """Run the command in this process, which has imported already what takes seconds. The code is that of the
