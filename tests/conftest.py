@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 # On data this small more threads are slower, and processes side by side would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
 torch.set_num_threads(1)
+# Where it is set, each of the processes would compile the library anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since some tests wait for servers."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes share the tests, those of the pipeline come first, since they take the longest by far; from
-    the last file on, so that both do not begin with what waits for the same pipeline."""
+    """Where processes share the tests, those of the pipeline come first, since they take the longest by far; from
+    the last file on, so that not all begin with what waits for the same pipeline."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: (item.path.name.startswith("test_pipeline"), item.path.name), reverse=True)
 

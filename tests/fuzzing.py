@@ -19,7 +19,7 @@ from reprolab.models.classifier import build_classifier
 from reprolab.studies.space import checked_plan
 from tests.factories import REPOSITORY, make_split_info
 
-DOCUMENTS = int(os.environ.get("REPROLAB_FUZZ", "200"))
+DOCUMENTS = int(os.environ.get("REPROLAB_FUZZ", "100"))
 WHOLE = read_yaml(REPOSITORY / "params.yaml")
 # One experiment of each architecture, which the others repeat.
 MODELS = {

@@ -14,7 +14,7 @@ from tests.forked import all_at_once
 from tests.servers import running, unused_port
 from tests.tracked import contents
 
-WRITERS, EPOCHS = 8, 3
+WRITERS, EPOCHS = 8, 2
 WRITE = f"""
 import os
 from dataclasses import asdict
