@@ -87,6 +87,7 @@ lint: install  ## ruff, mypy, and which room may import which
 
 bench: install  ## measure what the pipeline itself costs (BASE=... beside an earlier revision)
 	python benchmarks/idle_repro.py $(if $(BASE),--base $(BASE))
+	python benchmarks/startup.py
 	python benchmarks/tracking.py
 	python benchmarks/grid.py
 

@@ -12,24 +12,33 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
+from ruamel.yaml import YAML
+
 REPOSITORY = Path(__file__).parents[1]
 EPOCHS, NAME = 20, "lenet5-relu"
+SPLIT = "data/splits/mnist"
 
 
 def run(*command: str, folder: Path, **environment: str) -> None:
     subprocess.run(command, cwd=folder, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL)
 
 
+def clone_with_mnist(above: Path, name: str, epochs: int) -> Path:
+    """A clone of the repository with MNIST's split, in which an experiment has one seed and so many epochs."""
+    clone = above / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    yaml = YAML()
+    params = yaml.load(clone / "params.yaml")
+    params["experiments"][name]["training"] |= {"epochs": epochs, "seeds": [0]}
+    yaml.dump(params, clone / "params.yaml")
+    run(sys.executable, "stages/download.py", "mnist", "data/raw/mnist", folder=clone, PYTHONPATH="src")
+    run(sys.executable, "stages/split.py", "mnist", "data/raw/mnist", SPLIT, folder=clone, PYTHONPATH="src")
+    return clone
+
+
 def seconds(clone: Path, view: str) -> float:
     # As DVC runs it, and anew each time.
-    command = [
-        "stages/train.py",
-        NAME,
-        "data/splits/mnist",
-        "models/random",
-        f"{clone}/out/model",
-        f"{clone}/out/metrics",
-    ]
+    command = ["stages/train.py", NAME, SPLIT, "models/random", f"{clone}/out/model", f"{clone}/out/metrics"]
     start = perf_counter()
     run(sys.executable, *command, folder=clone, PYTHONPATH="src", REPROLAB_VIEW=view, REPROLAB_FRESH="1")
     return perf_counter() - start
@@ -39,19 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ |= {"DVC_NO_ANALYTICS": "1"}
     with tempfile.TemporaryDirectory() as temporary:
-        clone = Path(temporary) / "clone"
-        subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
-        from ruamel.yaml import YAML
-
-        yaml = YAML()
-        params = yaml.load(clone / "params.yaml")
-        params["experiments"][NAME]["training"] |= {"epochs": EPOCHS, "seeds": [0]}
-        yaml.dump(params, clone / "params.yaml")
-        for stage, source, target in (("download", "mnist", "data/raw/mnist"), ("split", "mnist", "data/splits/mnist")):
-            paths = [target] if stage == "download" else ["data/raw/mnist", target]
-            run(sys.executable, f"stages/{stage}.py", source, *paths, folder=clone, PYTHONPATH="src")
+        clone = clone_with_mnist(Path(temporary), NAME, EPOCHS)
         without, with_view = [], []
         for _ in range(arguments.rounds):
             without.append(seconds(clone, "off"))
