@@ -24,6 +24,7 @@ from reprolab.data.parts import TrainingData, load_training_data
 from reprolab.data.split import make_split, save_split
 from tests.factories import REPOSITORY, make_source, use
 from tests.pipeline import ALL_STAGES, DATA_STAGES, MLP_STAGES, Pipeline
+from tests.warm import warm_commands
 
 if TYPE_CHECKING:
     from reprolab.tracking.store import Store
@@ -41,16 +42,23 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`make test` has Python warn of text without an encoding: in these processes, not in those that tests start."""
+    """`make test` has Python warn of text without an encoding: in these processes, not in those that tests start.
+    The processes that share the tests share what starts their commands."""
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        warm_commands()
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         os.environ.pop("PYTHONWARNDEFAULTENCODING", None)
 
 
+# What takes the longest by far: the pipeline, servers and processes, and all networks.
+LONG = ("test_pipeline", "test_writers", "test_live_view", "test_publish", "test_experiments", "test_architectures")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests, those of the pipeline come first, since they take the longest by far; from
-    the last file on, so that not all begin with what waits for the same pipeline."""
+    """Where processes share the tests, the long ones come first, so that none ends long after the others; from the
+    last file on, so that not all begin with what waits for the same pipeline."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: (item.path.name.startswith("test_pipeline"), item.path.name), reverse=True)
+        items.sort(key=lambda item: (item.path.name.startswith(LONG), item.path.name), reverse=True)
 
 
 @pytest.fixture(autouse=True)

@@ -47,29 +47,40 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
+FOLDER = "WARM_COMMANDS"  # where a process above this one has begun it
+
+
 @cache
 def warm_commands() -> Path | None:
-    """A folder with the commands, to be put on PATH; None where forking is unsafe. It goes when this process ends."""
+    """A folder with the commands, to be put on PATH; None where forking is unsafe. It goes when the process that was
+    the first to ask for it ends."""
     if sys.platform != "linux":
         return None
+    if FOLDER in os.environ:
+        return Path(os.environ[FOLDER])
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     address = str(folder / "server")
     for name in COMMANDS:
         (folder / name).write_text(CLIENT.format(python=sys.executable, address=address))
         (folder / name).chmod(0o755)
-    server = subprocess.Popen(
-        [sys.executable, "-c", f"from tests.warm import serve; serve({address!r})"],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert server.stdout
-    assert server.stdout.readline() == b"ready\n"
+    reading, _ = os.pipe()  # the other end closes as this process ends
+    # It listens already: what connects while the server imports waits for it.
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        subprocess.Popen(
+            [sys.executable, "-c", f"from tests.warm import serve; serve({listener.fileno()}, {str(folder)!r})"],
+            cwd=REPOSITORY,
+            stdin=reading,
+            pass_fds=[listener.fileno()],
+        )
+    os.close(reading)
+    os.environ[FOLDER] = str(folder)
     return folder
 
 
-def serve(address: str) -> None:
-    """Fork a process for each command, until standard input ends."""
+def serve(number: int, folder: str) -> None:
+    """Fork a process for each connection to the socket of this number, until standard input ends."""
     for name in IMPORTED:
         import_module(name)
     for name in [*sys.modules]:
@@ -77,17 +88,14 @@ def serve(address: str) -> None:
             del sys.modules[name]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # or the first collection in each fork would copy the memory of all that was imported
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen()
-        print("ready", flush=True)
+    with socket.socket(fileno=number) as listener:
         while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
             connection, _ = listener.accept()
             if not os.fork():
                 listener.close()
                 _answer(connection)
             connection.close()
-    shutil.rmtree(Path(address).parent)
+    shutil.rmtree(folder)
 
 
 def _answer(connection: socket.socket) -> NoReturn:
