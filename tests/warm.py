@@ -71,6 +71,7 @@ def warm_commands() -> Path | None:
         subprocess.Popen(
             [sys.executable, "-c", f"from tests.warm import serve; serve({listener.fileno()}, {str(folder)!r})"],
             cwd=REPOSITORY,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONWARNDEFAULTENCODING"},
             stdin=reading,
             pass_fds=[listener.fileno()],
         )
