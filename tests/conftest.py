@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop("PYTHONWARNDEFAULTENCODING", None)
 
 
-# What takes the longest by far: the pipeline, servers and processes, and all networks.
-LONG = ("test_pipeline", "test_writers", "test_live_view", "test_publish", "test_experiments", "test_architectures")
+# What takes the longest by far: the pipeline, its runs in MLflow, and all networks.
+LONG = ("test_pipeline", "test_live_view", "test_publish", "test_experiments", "test_architectures")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
