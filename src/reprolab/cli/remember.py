@@ -29,6 +29,7 @@ def run(params: Params, experiment: list[str]) -> None:
 
 
 def _remember(params: Params, names: list[str]) -> None:
+    from dvc.dvcfile import PROJECT_FILE, load_file
     from dvc.repo import Repo  # this and PyTorch take a second each to import
 
     from reprolab.models.build import resolve_experiment
@@ -36,9 +37,10 @@ def _remember(params: Params, names: list[str]) -> None:
     from reprolab.training.identity import Origin, origins_of
 
     with Repo() as repo:
+        stages = load_file(repo, PROJECT_FILE).stages  # `repo.stage` would read dvc.lock anew for each
         for name in names:
             settings = params.experiment(name)
-            if any(out.status() for out in repo.stage.load_one(name=f"train@{name}").outs):
+            if any(out.status() for out in stages[f"train@{name}"].outs):
                 continue
             resolved = resolve_experiment(settings, f"experiments.{name}")
             origins: dict[int, Origin] = {}

@@ -96,35 +96,37 @@ def _results(params: Params) -> "Iterator[Run]":
     others = [found for found in others if found[2].exists()]
     if not here and not others:
         return
+    from dvc.dvcfile import PROJECT_FILE, load_file
     from dvc.repo import Repo  # a second to import
 
     with Repo() as repo:
+        stages = load_file(repo, PROJECT_FILE).stages  # `repo.stage` would read dvc.lock anew for each
         for name, dataset in here:
             try:
-                yield from _trained(repo, name, dataset)
+                yield from _trained(stages, name, dataset)
             except InputError as error:
                 print(f"note: {error}")
         for stage, name, path in others:
             try:
-                yield from _other(repo, params, stage, name, path)
+                yield from _other(stages, params, stage, name, path)
             except InputError as error:
                 print(f"note: {error}")
 
 
-def _trained(repo: Any, name: str, dataset: str) -> "Iterator[Run]":
+def _trained(stages: Any, name: str, dataset: str) -> "Iterator[Run]":
     from reprolab.tracking.results import training_result
 
     metrics = metrics_folder(dataset, name)
     evaluated = (metrics / TEST).exists()
     # What is covered by journals costs no look at DVC.
-    if training_result(name, dataset, evaluated) is None or not _is_locked(repo, f"train@{name}"):
+    if training_result(name, dataset, evaluated) is None or not _is_locked(stages, f"train@{name}"):
         return
-    current = evaluated and _is_locked(repo, f"evaluate@{name}", metrics / TRAIN, metrics / CURVES)
+    current = evaluated and _is_locked(stages, f"evaluate@{name}", metrics / TRAIN, metrics / CURVES)
     if found := training_result(name, dataset, current):
         yield found
 
 
-def _other(repo: Any, params: Params, stage: str, name: str, path: Path) -> "Iterator[Run]":
+def _other(stages: Any, params: Params, stage: str, name: str, path: Path) -> "Iterator[Run]":
     """Of a comparison, a study or a contrast, which is known by the hash of the file `path`."""
     from reprolab.core.files import file_hash
     from reprolab.reports.comparison import comparison_scores
@@ -133,7 +135,7 @@ def _other(repo: Any, params: Params, stage: str, name: str, path: Path) -> "Ite
     from reprolab.tracking.recording import journal_of
     from reprolab.tracking.results import comparison_result, study_result
 
-    if journal_of(stage, name, file_hash(path)).path.exists() or not _is_locked(repo, f"{stage}@{name}"):
+    if journal_of(stage, name, file_hash(path)).path.exists() or not _is_locked(stages, f"{stage}@{name}"):
         return
     match stage:
         case "study":
@@ -145,12 +147,12 @@ def _other(repo: Any, params: Params, stage: str, name: str, path: Path) -> "Ite
             yield comparison_result(name, params.comparison(name).dataset, path, comparison_scores(load_rows(path)))
 
 
-def _is_locked(repo: Any, stage: str, *dependencies: Path) -> bool:
+def _is_locked(stages: Any, stage: str, *dependencies: Path) -> bool:
     """Whether a stage's outputs, and those of its dependencies, are what `dvc.lock` says."""
     from dvc.exceptions import DvcException
 
     try:
-        found = repo.stage.load_one(name=stage)
+        found = stages[stage]
         names = {str(path) for path in dependencies}
         used = [dependency for dependency in found.deps if dependency.def_path in names]
         return not any(item.status() for item in (*found.outs, *used))
