@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from reprolab.evaluation.figures import (
     classes_figure,
@@ -18,6 +19,14 @@ from reprolab.reports.figures import comparison_figure, learning_figure
 from reprolab.reports.record import ComparisonRow
 from reprolab.training.record import CurvePoint, PartName, StepLoss
 from tests.result_factories import make_class_row, make_row
+
+
+def tick_labels(axis: Any) -> list[str]:
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def legend_entries(figure: Figure) -> set[str]:
+    return {text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()}
 
 
 def point(seed: int, epoch: int, part: PartName, score: float) -> CurvePoint:
