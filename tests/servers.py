@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+LOG = "server.log"
+
 
 def views(root: Path) -> list[psutil.Process]:
     """The processes of the live view that work in a root."""
@@ -43,14 +45,15 @@ class Server:
     def start(self) -> None:
         options = f"--host 127.0.0.1 --port {self.port} --workers 1 --backend-store-uri {self.backend}".split()
         artifacts = ["--artifacts-destination", str(self.folder / "artifacts")]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *options, *artifacts],
-            cwd=self.folder,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self.folder / LOG).open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *options, *artifacts],
+                cwd=self.folder,
+                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         for _ in range(600):
             assert self.process.poll() is None, "the server ended"
             with socket.socket() as client:
@@ -75,6 +78,8 @@ def running(folder: Path, backend: str | None = None) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+        lines = (folder / LOG).read_text(errors="replace").splitlines()
+        print(*(line for line in lines if not line.endswith(" 200 OK")), sep="\n")  # shown where the test fails
 
 
 @contextmanager
