@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from reprolab.core.allocator import keep_memory
 from reprolab.core.secrets import cleaned
 from reprolab.core.surroundings import own_surroundings
 from reprolab.core.system import sentence_about
@@ -78,6 +79,7 @@ def run_command(main: Callable[[], Any]) -> NoReturn:
     SIGTERM.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    keep_memory()
     with own_surroundings():
         try:
             main()
