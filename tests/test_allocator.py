@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from reprolab.core.allocator import VARIABLES
 from tests.factories import REPOSITORY
 
 STEPS, PAGES = 20, 64 * 2**20 // os.sysconf("SC_PAGE_SIZE")
@@ -24,10 +25,11 @@ run_command(main)
 
 
 def faults(**environment: str) -> int:
-    """Pages that the kernel maps while a command makes and frees 64 MiB at each step."""
+    """Pages that the kernel maps while a command makes and frees 64 MiB at each step, with these variables alone."""
+    surroundings = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     found = subprocess.run(
         [sys.executable, "-c", FAULTS],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), **environment},
+        env=surroundings | {"PYTHONPATH": str(REPOSITORY / "src"), **environment},
         check=True,
         capture_output=True,
         text=True,
